@@ -119,6 +119,25 @@ fn reloads_are_shown_with_their_cause_and_their_errors() {
         assert!(page.contains(part), "{part}: {page}");
     }
 
+    for view in ["overview", "rules"] {
+        let page = bridge.get(&format!("/ui/{view}")).text();
+        for part in [
+            "The last reload of the mapping files failed",
+            "rules.yml:2:3",
+            "A rule has no `name`;",
+            "href=\"../ui/configuration\">Configuration",
+        ] {
+            assert!(page.contains(part), "{view} {part}: {page}");
+        }
+    }
+    let overview: Value = serde_json::from_slice(&bridge.get("/api/v1/overview").body).expect("JSON");
+    let noted = &overview["data"]["failed_reloads"][0];
+    assert_eq!(
+        (&noted["name"], &noted["error"], &noted["error_count"]),
+        (&json!("rules"), &last["errors"][0], &last["error_count"]),
+        "{noted}"
+    );
+
     fs::write(&web, "rate_limt: {}\n").expect("written");
     let failed = until("the web configuration is read again", || {
         let web = file(&configuration(&bridge, ""), "web");
@@ -127,5 +146,9 @@ fn reloads_are_shown_with_their_cause_and_their_errors() {
     assert_eq!((&failed["last_reload"]["errors"][0]["line"], &failed["hash"]), (&json!(1), &Value::Null), "{failed}");
     fs::write(&rules, RULES.replace("one", "two")).expect("written");
     assert_eq!(reloaded(3, 1)["last_reload"]["succeeded"], true);
+    for view in ["overview", "rules"] {
+        let page = bridge.get(&format!("/ui/{view}")).text();
+        assert!(!page.contains("mapping files failed") && page.contains("web configuration file failed"), "{view}: {page}");
+    }
     bridge.stop();
 }

@@ -1,7 +1,7 @@
 //! `statsd-bridge doctor`: probes over every transport, the reasons why they do not arrive, and exit codes.
 
 use std::fs::Permissions;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Launch, Process, Running, bridge_command, free_port};
+use crate::harness::{Launch, Process, Running, bridge_command, free_port, until};
 use crate::{peers, runner};
 
 /// Runs the doctor on these addresses. Returns the exit code and the output.
@@ -107,11 +107,36 @@ fn a_way_that_is_off_is_no_loss_while_another_works() {
     let only_udp = SocketAddr::new(host, free_port(host));
     let bridge = Launch::new().arg(format!("--statsd.listen-udp={only_udp}")).start();
     let (code, output) = doctor(&bridge, &[&only_udp.to_string()]);
-    let expected = format!("tcp {only_udp}: closed\n  no program receives tcp at");
-    assert!(code == Some(0) && output.contains(&expected) && output.contains("or --statsd.listen-tcp is off"), "{code:?} {output}");
+    let expected = format!(
+        "tcp {only_udp}: closed\n  no program receives tcp at {only_udp}: the port is wrong; the bridge listens on {}",
+        bridge.statsd
+    );
+    assert!(code == Some(0) && output.contains(&expected), "{code:?} {output}");
     let (code, output) = doctor(&bridge, &[&format!("tcp://{only_udp}")]);
     assert!(code == Some(1) && output.contains("8 of 8 probes are missing (number 0, 1, 2, 3, 4, 5, 6, 7)"), "{code:?} {output}");
     bridge.stop();
+}
+
+#[apply(test)]
+fn without_tcp_its_flag_is_named() {
+    let host = Ipv4Addr::LOCALHOST.into();
+    let [udp, web] = [(); 2].map(|()| SocketAddr::new(host, free_port(host)));
+    let mut command = bridge_command();
+    command.args([format!("--statsd.listen-udp={udp}"), "--statsd.listen-tcp=".to_owned(), format!("--web.listen-address={web}")]);
+    command.arg("--shutdown.linger=0s");
+    let mut process = Process::start(command);
+    until("the bridge is ready", || TcpStream::connect(web).ok());
+    for (address, expected) in [(None, 0), (Some(udp.to_string()), 0), (Some(format!("tcp://{udp}")), 1)] {
+        let output = bridge_command().arg("doctor").arg(format!("--url=http://{web}")).args(&address).output().expect("the doctor runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let why = format!(
+            "the bridge receives nothing over TCP, because --statsd.listen-tcp is empty\n    statsd-bridge --statsd.listen-tcp=:{}",
+            udp.port()
+        );
+        assert!(output.status.code() == Some(expected) && text.contains(&why) == address.is_some(), "{address:?}: {text}");
+    }
+    process.signal(rustix::process::Signal::TERM);
+    assert!(process.wait().success(), "{}", process.log());
 }
 
 #[apply(test)]
@@ -155,7 +180,9 @@ fn without_an_address_it_probes_those_of_the_bridge_at_the_url() {
         for way in [format!("udp {reached}"), format!("udp {}", bridge.statsd), format!("unixgram {}", path.display())] {
             assert!(output.contains(&format!("{way}: all 8 probes arrived\n")), "{way}: {output}");
         }
-        assert!(code == Some(0) && output.contains(&format!("tcp {reached}: closed")), "{code:?} {output}");
+        // The address that is for UDP only is not probed over TCP.
+        let tcp = format!("tcp {}: all 8 probes arrived\n", bridge.statsd);
+        assert!(code == Some(0) && output.contains(&tcp) && !output.contains("closed"), "{code:?} {output}");
         bridge.stop();
     }
 }

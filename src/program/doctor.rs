@@ -3,6 +3,7 @@
 //! ```text
 //! route     the ways to the bridge: UDP and TCP, IPv4 and IPv6, Unix sockets
 //! readings  what the exposition says before and after
+//! streams   where the bridge receives over TCP
 //! reasons   why probes are missing, with the command that fixes it
 //! ```
 //! The probes are samples of one counter, one way after another. Probe n adds 2 to the power of n, so that the growth of the counter
@@ -11,6 +12,7 @@
 mod readings;
 mod reasons;
 mod route;
+mod streams;
 
 use std::fs;
 use std::io::{self, Write};
@@ -111,10 +113,18 @@ fn routes(asked: &Doctor, local: Option<&RunningWeb>) -> Result<Vec<Route>, Fail
     Ok(routes)
 }
 
-/// Where the bridge at `--url` receives, by its exposition.
+/// Where the bridge at `--url` receives, by its exposition and its configuration.
 fn of_bridge(asked: &Doctor) -> Result<Vec<String>, String> {
     let client = client(&asked.reach)?;
-    Ok(Readings::take(&client, &asked.metrics_path)?.receives(client.base().host()))
+    let host = client.base().host();
+    let readings = Readings::take(&client, &asked.metrics_path)?;
+    let Some(tcp) = streams::tcp(&client) else {
+        // The port of UDP is usually that of TCP, too.
+        return Ok(readings.udp(host).chain(readings.paths()).collect());
+    };
+    let udp = readings.udp(host).map(|address| format!("udp://{address}"));
+    let tcp = tcp.iter().map(|address| format!("tcp://{}", streams::reached(address, host)));
+    Ok(udp.chain(tcp).chain(readings.paths()).collect())
 }
 
 /// Probes all ways. Returns the findings, and what is wrong although probes arrive.
@@ -122,7 +132,8 @@ fn examine(asked: &Doctor, routes: &[Route], local: Option<&RunningWeb>) -> Resu
     let client = client(&asked.reach)?;
     // Only a local bridge has a process here. With --url, the bridge may be another one.
     let other = local.filter(|_| asked.reach.url.is_none()).map(|web| web.process).filter(|process| is_elsewhere(*process));
-    let probed = routes.iter().map(|route| probe(asked, &client, route, other)).collect::<Result<Vec<_>, String>>();
+    let tcp = streams::tcp(&client);
+    let probed = routes.iter().map(|route| probe(asked, &client, route, other, tcp.as_deref())).collect::<Result<Vec<_>, String>>();
     let mut findings = probed?;
     let has_arrived = findings.iter().any(|finding| finding.state == State::Arrived);
     for finding in &mut findings {
@@ -142,7 +153,8 @@ fn is_elsewhere(process: u32) -> bool {
     matches!((namespace("self"), namespace(&process.to_string())), (Ok(own), Ok(other)) if own != other)
 }
 
-fn probe(asked: &Doctor, client: &Client, route: &Route, other_namespace: Option<u32>) -> Result<Finding, String> {
+/// Probes one way. `tcp` is where the bridge receives over TCP, if it says so.
+fn probe(asked: &Doctor, client: &Client, route: &Route, other_namespace: Option<u32>, tcp: Option<&[String]>) -> Result<Finding, String> {
     let before = Readings::take(client, &asked.metrics_path)?;
     let lines: Vec<String> = (0..COUNT).map(|number| format!("{PROBES}:{}|c", 1 << number)).collect();
     let finding = |state, missing, reasons| Finding { route: route.to_string(), state, missing, reasons };
@@ -154,7 +166,7 @@ fn probe(asked: &Doctor, client: &Client, route: &Route, other_namespace: Option
         let is_closed = error.kind() == io::ErrorKind::ConnectionRefused && matches!(route, Route::Udp(_) | Route::Tcp(_));
         let is_absent = matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENETUNREACH | libc::EAFNOSUPPORT));
         let state = if is_closed || is_absent { State::Closed } else { State::Lost };
-        return Ok(finding(state, (0..COUNT).collect(), vec![of_error(route, &error, &before)]));
+        return Ok(finding(state, (0..COUNT).collect(), vec![of_error(route, &error, &before, tcp)]));
     }
     let start = Instant::now();
     loop {

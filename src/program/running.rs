@@ -56,8 +56,8 @@ fn web_of(process: &Path, number: u32) -> Option<RunningWeb> {
     let arguments = arguments.map(|argument| OsString::from_vec(argument.to_vec()));
     let (Ok(Invocation::Run(settings)) | Ok(Invocation::Demo(settings, _))) = cli::parse(arguments) else { return None };
     let Settings { web, web_config, udp, tcp, unixgram, unix, .. } = *settings;
-    let mut receives: Vec<String> = udp.iter().chain(&tcp).map(ToString::to_string).collect();
-    receives.dedup();
+    let udp = udp.iter().map(|address| format!("udp://{address}"));
+    let mut receives: Vec<String> = udp.chain(tcp.iter().map(|address| format!("tcp://{address}"))).collect();
     receives.extend(unixgram.map(|unixgram| unixgram.path));
     receives.extend(unix.into_iter().map(|unix| unix.path));
     // A relative path is relative to the working directory of that process.

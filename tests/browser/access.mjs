@@ -42,7 +42,7 @@ await drive(
       assert.equal(await reader.locator("form[method=post]").count(), 0, view);
     }
     await reader.goto(new URL("ui/actions", facts.base).href);
-    assert.equal(await reader.getByText("Not on this address").count(), 2);
+    assert.equal(await reader.getByText("at this address. Start the bridge with").count(), 2);
     await reader.goto(new URL("ui/tail", facts.base).href);
     assert.equal(await reader.locator("#tail").count(), 0);
     await reader.goto(new URL("ui/ask?q=seen.later", facts.base).href);

@@ -41,8 +41,9 @@ await drive(async (browser) => {
   assert.match(await row("hello:1|g").textContent(), /✗ rejected: conflict/);
   assert.match(await row("noise.b").textContent(), /! dropped.*2 \(mapping\.yml:5:10\)/);
   assert.match(await row("<script>").first().textContent(), /\ufffd\ufffd\[31m\ufffd/);
+  assert.equal(await row("tail.one").locator("a").getAttribute("href"), "ask?q=tail.one%3A1%7Cc%7C%23a%3Ab");
   // The counts come once a second.
-  await page.locator("#tail-counts", { hasText: /that match, of \d+ that arrived/ }).waitFor();
+  await page.locator("#tail-counts", { hasText: /that match, of \d+ lines that arrived, empty ones included/ }).waitFor();
   await page.keyboard.press("p");
   await send("tail.two:1|c");
   await until("the line is recorded", async () => (await answer("api/v1/ask?q=tail.two")).cards[0].verdict === "arrives");
@@ -67,6 +68,18 @@ await drive(async (browser) => {
   });
   assert.equal(await row("tail.one").count(), 0);
   say("tail");
+
+  // A line that is older than one that is shown goes below it. Of a folded one, the series that there is not is named as such.
+  const other = await watched(context, faults);
+  const old = (name, seconds, more = {}) => JSON.stringify({ line: { line: `${name}:1|c`, verdict: "recorded", rejected: [], source: "udp a", time: `2026-01-01T00:00:0${seconds}Z`, time_ms: seconds * 1000, ...more } });
+  const stream = [old("second", 2), old("third", 3), old("first", 1, { family: "first", labels: { user: "u9" }, folded: true })];
+  await other.route("**/api/v1/tail?**", (route) => route.fulfill({ contentType: "application/x-ndjson", body: `${stream.join("\n")}\n` }));
+  await other.goto(`${base}ui/tail`);
+  await other.locator("#tail tr").nth(2).waitFor();
+  assert.deepEqual([...new Set(await other.locator("#tail th").allTextContents())], ["third:1|c", "second:1|c", "first:1|c"]);
+  assert.match(await other.locator("#tail tr", { hasText: "first" }).first().textContent(), /a series _overflow_ of first, because of a limit: there is no first\{user="u9"\}/);
+  await other.close();
+  say("order of the tail");
 
   // Reasons. A person types into the box at the top.
   await until("the gauge expires", async () => (await answer("api/v1/ask?q=gone.gauge")).cards[0].verdict === "expired");

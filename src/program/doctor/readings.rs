@@ -60,16 +60,18 @@ impl Readings {
         values
     }
 
-    /// Where the bridge receives datagrams, as clients reach it that reach its HTTP server at `host`: its UDP addresses, and the paths of
-    /// Unix datagram sockets that are on this machine.
-    pub(super) fn receives(&self, host: &str) -> Vec<String> {
-        let udp = self.labels("udp_receive_buffer_bytes", "address").into_iter().map(|address| {
+    /// The UDP addresses of the bridge, as clients reach it that reach its HTTP server at `host`.
+    pub(super) fn udp(&self, host: &str) -> impl Iterator<Item = String> {
+        self.labels("udp_receive_buffer_bytes", "address").into_iter().map(move |address| {
             let bound = address.parse::<SocketAddr>().ok().filter(|bound| bound.ip().is_unspecified());
             bound.map_or_else(|| address.to_owned(), |bound| format!("{host}:{}", bound.port()))
-        });
+        })
+    }
+
+    /// The paths of its Unix datagram sockets that are on this machine.
+    pub(super) fn paths(&self) -> impl Iterator<Item = String> {
         let is_here = |path: &&str| !fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        let paths = self.labels("unixgram_queue_datagrams", "path");
-        udp.chain(paths.into_iter().filter(is_here).map(str::to_owned)).collect()
+        self.labels("unixgram_queue_datagrams", "path").into_iter().filter(is_here).map(str::to_owned)
     }
 
     fn sum(&self, name: &str) -> f64 {
@@ -94,7 +96,7 @@ mod tests {
         let readings = Readings::of(text.to_owned()).expect("a bridge");
         assert_eq!((readings.probes(), readings.own("udp_receive_buffer_bytes"), readings.own("lines_total")), (7.0, 11.0, 3.0));
         assert_eq!(readings.labels("udp_receive_buffer_bytes", "address"), ["[::]:9125"]);
-        assert_eq!(readings.receives("bridge.example"), ["bridge.example:9125"]);
+        assert_eq!(readings.udp("bridge.example").collect::<Vec<_>>(), ["bridge.example:9125"]);
         assert!(Readings::of("up 1\n".to_owned()).is_none());
     }
 }

@@ -26,11 +26,11 @@ fn reason(why: impl Into<String>, fix: impl Into<String>) -> Reason {
     Reason { why: why.into(), fix: fix.into() }
 }
 
-/// Why sending failed.
-pub(super) fn of_error(route: &Route, error: &io::Error, readings: &Readings) -> Reason {
+/// Why sending failed. `tcp` is where the bridge receives over TCP, if it says so.
+pub(super) fn of_error(route: &Route, error: &io::Error, readings: &Readings, tcp: Option<&[String]>) -> Reason {
     match route {
         Route::Udp(address) | Route::Tcp(address) => match error.kind() {
-            ErrorKind::ConnectionRefused => closed(route, *address, readings),
+            ErrorKind::ConnectionRefused => closed(route, *address, readings, tcp),
             ErrorKind::TimedOut | ErrorKind::WouldBlock => {
                 reason("there is no answer: a firewall or a network policy drops packets, or the host is down", "nft list ruleset")
             }
@@ -65,12 +65,15 @@ pub(super) fn at_zero() -> Reason {
 }
 
 /// No program listens at the address.
-fn closed(route: &Route, address: SocketAddr, readings: &Readings) -> Reason {
+fn closed(route: &Route, address: SocketAddr, readings: &Readings, tcp: Option<&[String]>) -> Reason {
     let (protocol, flag, command) = match route {
         Route::Udp(_) => ("udp", "statsd.listen-udp", "ss -lunp"),
         _ => ("tcp", "statsd.listen-tcp", "ss -ltnp"),
     };
-    let own = if protocol == "udp" { readings.labels("udp_receive_buffer_bytes", "address") } else { Vec::new() };
+    let own = match route {
+        Route::Udp(_) => readings.labels("udp_receive_buffer_bytes", "address"),
+        _ => tcp.unwrap_or_default().iter().map(String::as_str).collect(),
+    };
     let of_port: Vec<SocketAddr> =
         own.iter().filter_map(|own| own.parse().ok()).filter(|own: &SocketAddr| own.port() == address.port()).collect();
     let why = format!("no program receives {protocol} at {address}");
@@ -83,6 +86,10 @@ fn closed(route: &Route, address: SocketAddr, readings: &Readings) -> Reason {
         };
         let why = format!("{why}: the bridge listens on {} only, {what}", own.join(", "));
         return reason(why, format!("statsd-bridge --{flag}=:{}, or let clients send to {}", address.port(), own.join(", ")));
+    }
+    if own.is_empty() && protocol == "tcp" && tcp.is_some() {
+        let why = format!("{why}: the bridge receives nothing over TCP, because --{flag} is empty");
+        return reason(why, format!("statsd-bridge --{flag}=:{}", address.port()));
     }
     if own.is_empty() {
         return reason(format!("{why}: the port is wrong, or --{flag} is off"), command);
@@ -211,7 +218,7 @@ mod tests {
     fn a_family_without_a_route_and_a_firewall_are_told_apart() {
         let readings = Readings::of("\nstatsd_bridge_lines_total 0\n".to_owned()).expect("a bridge");
         let of = |address: &str, code| {
-            let Reason { why, fix } = of_error(&Route::Udp(address.parse().unwrap()), &io::Error::from_raw_os_error(code), &readings);
+            let Reason { why, fix } = of_error(&Route::Udp(address.parse().unwrap()), &io::Error::from_raw_os_error(code), &readings, None);
             format!("{why} | {fix}")
         };
         for code in [libc::ENETUNREACH, libc::EADDRNOTAVAIL, libc::EAFNOSUPPORT, libc::EHOSTUNREACH] {

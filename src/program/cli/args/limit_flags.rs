@@ -79,7 +79,7 @@ pub(in crate::program::cli) struct LimitFlags {
 pub(in crate::program::cli) enum OverflowPolicy {
     /// Add them to the family's overflow series.
     Fold,
-    /// Leave out the label with too many values, and add them to the series without it; where that has no room, as fold.
+    /// Set the label with too many values to _overflow_, and add them to that series; where it has no room, as fold.
     DropLabel,
     /// Reject and count them.
     Refuse,

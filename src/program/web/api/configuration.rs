@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::listing::ListRules;
 use super::live::Live;
 use super::reply::{ApiData, ApiError, time_of};
+use crate::program::configuration::Configuration;
 use crate::program::flag_values::FlagValue;
 use crate::program::load_record::{FileError, LastLoad, LoadRecord};
 
@@ -79,6 +80,19 @@ fn file(name: &str, record: &Arc<LoadRecord>, watch_seconds: Option<f64>) -> Val
         "reloads": { "succeeded": loaded.reloads.0, "failed": loaded.reloads.1 },
         "last_reload": loaded.last.as_ref().map(last),
     })
+}
+
+/// The files whose last reload failed, each with its first error. What was in force before stays in force.
+pub(super) fn failed_reloads(configuration: &Configuration) -> Vec<Value> {
+    let files = &configuration.files;
+    let all = [("rules", &files.rules), ("web", &files.web), ("push", &files.push), ("tls", &files.tls)];
+    let failed = |(name, record): (&str, &Option<Arc<LoadRecord>>)| {
+        let last = record.as_ref()?.get().last.filter(|last| last.error_count > 0)?;
+        let (millis, text) = time_of(last.at);
+        let first = last.errors.first().map(error);
+        Some(json!({ "name": name, "time": text, "time_ms": millis, "error": first, "error_count": last.error_count }))
+    };
+    all.into_iter().filter_map(failed).collect()
 }
 
 fn last(last: &LastLoad) -> Value {

@@ -91,14 +91,13 @@ const PAGE_LIMIT: (usize, usize) = (100, 200);
 
 /// The report of a view. It can be slow; do not call it on an async thread.
 pub(super) fn report(view: View, live: &Live, query: Option<&str>, reader: Reader) -> Result<ApiData, ApiError> {
-    let bridge = &live.bridge;
     match view {
         View::Overview => Ok(overview::overview(live)),
         View::Tail => tail_filter(query),
         View::Ask => ask::ask(live, query),
         View::Series => series::series(live, query, reader.rules(series::RULES)),
         View::Rejected => Ok(rejections::with_conflicts(live)),
-        View::Rules => Ok(rule_use::with_unmapped(bridge)),
+        View::Rules => Ok(rule_use::with_unmapped(live)),
         View::Cardinality => cardinality::cardinality(live, query, reader.rules(cardinality::RULES)),
         View::Senders => sources::sources(live, query, reader.rules(sources::RULES)),
         View::Scrapes => Ok(scrapes::scrapes(live)),

@@ -5,6 +5,7 @@ mod way;
 use serde_json::{Value, json};
 
 use self::way::way;
+use super::configuration::failed_reloads;
 use super::growth::forecasts;
 use super::live::Live;
 use super::problems::Problems;
@@ -28,6 +29,7 @@ pub(in crate::program::web) fn overview(live: &Live) -> ApiData {
         "uptime_seconds": now.millis_since(started) / 1000,
         "seconds_since_read": past.last_read.map(|read| now.millis_since(read) / 1000),
         "unread": is_unread(&past),
+        "failed_reloads": failed_reloads(&live.configuration),
         "full_in_seconds": forecasts(&past, limits),
         "way": way(&past, has_push(live)),
         "losses": losses(&past),

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::configuration::failed_reloads;
+use super::live::Live;
 use super::proposals::proposals;
 use super::reply::ApiData;
 use crate::bridge::Bridge;
@@ -33,9 +35,11 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
     ApiData::new(json!({ "rules": list, "never_matched": never_matched }))
 }
 
-/// Both, for the page.
-pub(super) fn with_unmapped(bridge: &Bridge) -> ApiData {
+/// Both, for the page; and the files whose last reload failed.
+pub(super) fn with_unmapped(live: &Live) -> ApiData {
+    let bridge = &live.bridge;
     let mut all = rules(bridge).data().clone();
+    all["failed_reloads"] = failed_reloads(&live.configuration).into();
     all["unmapped"] = unmapped(bridge).data().clone();
     all["proposals"] = proposals(bridge).data()["proposals"].clone();
     ApiData::new(all)

@@ -21,22 +21,33 @@ impl Column {
     }
 }
 
+/// Columns from which a table becomes a list of cards on a phone, so that no column is beside the screen.
+const STACKED_COLUMNS: usize = 4;
+
 /// A table. The first cell of each row is its head. Without rows, `empty` is shown in its place.
 pub(super) fn table(caption: &str, columns: &[(Column, &str)], rows: Vec<Vec<Markup>>, empty: &str) -> Markup {
     if rows.is_empty() {
         return html! { p.soft { (empty) } };
     }
+    let is_stacked = columns.len() >= STACKED_COLUMNS;
+    // A browser forgets what is a table where the style makes blocks of rows and cells; the roles still say it.
+    let role = |name| is_stacked.then_some(name);
     html! {
         div.wide tabindex="0" role="region" aria-label=(caption) {
-            table {
+            table.stack[is_stacked] role=[role("table")] {
                 caption { (caption) }
-                thead { tr { @for (column, head) in columns { th scope="col" class=(column.class()) { (head) } } } }
-                tbody {
+                thead role=[role("rowgroup")] {
+                    tr role=[role("row")] {
+                        @for (column, head) in columns { th scope="col" class=(column.class()) role=[role("columnheader")] { (head) } }
+                    }
+                }
+                tbody role=[role("rowgroup")] {
                     @for row in rows {
-                        tr {
+                        tr role=[role("row")] {
                             @for (at, cell) in row.into_iter().enumerate() {
-                                @let class = columns.get(at).map_or("text", |(column, _)| column.class());
-                                @if at == 0 { th scope="row" class=(class) { (cell) } } @else { td class=(class) { (cell) } }
+                                @let (class, head) = columns.get(at).map_or(("text", ""), |(column, head)| (column.class(), *head));
+                                @if at == 0 { th scope="row" class=(class) role=[role("rowheader")] { (cell) } }
+                                @else { td class=(class) role=[role("cell")] data-head=[is_stacked.then_some(head)] { (cell) } }
                             }
                         }
                     }

@@ -91,6 +91,53 @@ async fn a_family_and_its_values_are_shown() {
     assert!(!body(&server.ask("GET", "/ui/series?search=ONE").await).contains("n_xxx"));
 }
 
+/// The exposition has more series than count at the limits: the page says which.
+#[tokio::test]
+async fn overflow_series_are_told_apart() {
+    let limits = crate::options::Limits { values_per_label: 2, ..crate::options::Limits::default() };
+    let bridge = Bridge::of_program(BridgeOptions { limits, ..BridgeOptions::default() });
+    bridge.worker().ingest(b"login:1|c|#user:a\nlogin:1|c|#user:b\nother:1|c|#user:a", now());
+    let options = patient();
+    let state = Arc::new(WebState::new(&options, now));
+    let server = TestServer::start_with(options, bridge, state).await;
+    let expected = "and 1 with <code>_overflow_</code>";
+    assert!(!body(&server.ask("GET", "/ui/series?family=login").await).contains(expected));
+    server.bridge.worker().ingest(b"login:1|c|#user:c\nlogin:1|c|#user:d", now());
+    let page = server.ask("GET", "/ui/series?family=login").await;
+    assert!(body(&page).contains(expected) && body(&page).contains("<dd>2, "), "{page}");
+    assert!(!body(&server.ask("GET", "/ui/series?family=other").await).contains(expected));
+    let page = server.ask("GET", "/ui/cardinality").await;
+    assert!(body(&page).contains("Values beyond the limit"), "{page}");
+}
+
+/// From a loss, links lead to its reason and to what became of its last input.
+#[tokio::test]
+async fn reasons_inputs_and_names_are_links() {
+    let options = WebOptions { enable_tail: true, ..patient() };
+    let state = Arc::new(WebState::new(&options, now));
+    let bridge = Bridge::of_program(BridgeOptions::default());
+    bridge.worker().ingest(b"one.two:1|c|#k:v\none.two:1|g\nbroken:x|c", now());
+    let server = TestServer::start_with(options, bridge, state).await;
+    let overview = server.ask("GET", "/ui/overview").await;
+    let rejected = server.ask("GET", "/ui/rejected").await;
+    for reason in ["conflict", "malformed_value"] {
+        assert!(body(&overview).contains(&format!("href=\"../ui/rejected#{reason}\"")), "{reason}: {overview}");
+        for part in [format!("id=\"{reason}\""), format!("href=\"../ui/tail?verdict={reason}\"")] {
+            assert!(body(&rejected).contains(&part), "{part}: {rejected}");
+        }
+    }
+    for asked in ["broken%3Ax%7Cc", "one_two", "one.two%3A1%7Cc%7C%23k%3Av", "one.two%3A1%7Cg"] {
+        assert!(body(&rejected).contains(&format!("href=\"../ui/ask?q={asked}\"")), "{asked}: {rejected}");
+    }
+    let unwatched = hostile_server().await;
+    assert!(!body(&unwatched.ask("GET", "/ui/rejected").await).contains("ui/tail?verdict="));
+    // Of the first seconds there is a rate, and no point of a chart.
+    server.state.history.observe(&server.bridge, Timestamp::from_millis(1_699_999_998_000));
+    server.bridge.worker().ingest(b"one.two:1|c|#k:v", now());
+    let overview = server.ask("GET", "/ui/overview").await;
+    assert!(body(&overview).contains("Samples, the last 15 minutes: now 0.5/s, at most 0.5/s"), "{overview}");
+}
+
 /// Each list is searched, sorted and cut by its link, and its form and its JSON state the same.
 #[tokio::test]
 async fn lists_are_what_their_links_state() {

@@ -47,7 +47,16 @@ const STAGES: [Stage; 7] = [
         sentence: "Lines are malformed. The view Rejected shows the last one of each reason with its sender.",
         command: "statsd-bridge explain 'LINE'",
     },
-    Stage { name: "Mapped", unit: "samples", passed: &[Measure::Samples], lost: None, lost_unit: "samples", sentence: "", command: "" },
+    Stage {
+        name: "Mapped",
+        unit: "samples",
+        // Malformed samples are lost before. What is recorded, rejected and dropped by rules is the sum of the others.
+        passed: &[Measure::Recorded, Measure::Rejected, Measure::DroppedByRule],
+        lost: None,
+        lost_unit: "samples",
+        sentence: "",
+        command: "",
+    },
     Stage {
         name: "Recorded",
         unit: "samples",
@@ -56,7 +65,7 @@ const STAGES: [Stage; 7] = [
         lost_unit: "samples",
         sentence: "Well-formed samples are rejected: a type conflict, a limit, or a value that its type cannot have. \
                    The views Rejected and Cardinality name them.",
-        command: "statsd-bridge top",
+        command: "curl -s http://127.0.0.1:9102/api/v1/rejections",
     },
     Stage {
         name: "Scraped",
@@ -107,5 +116,30 @@ impl Stage {
             "advice": (lost_total > 0.0).then_some(self.sentence),
             "command": (lost_total > 0.0).then_some(self.command),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::Bridge;
+    use crate::mapping::Rules;
+    use crate::options::Options;
+    use crate::program::history::History;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn what_is_mapped_is_recorded_rejected_or_dropped() {
+        let bridge = Bridge::of_program(Options::default());
+        bridge.replace_rules(Rules::from_yaml("mappings:\n- match: noise.*\n  action: drop\n  name: noise\n").expect("rules"));
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        bridge.worker().ingest(b"a:1|c\na:2|c\na:1|g\nnoise.b:1|c\nb:x|c\nbroken\n\nc:1:2|ms", now);
+        let way = way(&History::default().until_now(&bridge, now), false);
+        let of = |name: &str| way.iter().find(|stage| stage["stage"] == name).cloned().expect("a stage");
+        let (parsed, mapped, recorded) = (of("parsed"), of("mapped"), of("recorded"));
+        let dropped = &mapped["mapping"]["dropped_by_rule"]["total"];
+        assert_eq!((&parsed["total"], &parsed["lost_total"], dropped), (&json!(7.0), &json!(2.0), &json!(1.0)));
+        assert_eq!((&mapped["total"], &recorded["total"], &recorded["lost_total"]), (&json!(6.0), &json!(4.0), &json!(1.0)));
+        assert!(recorded["command"].as_str().is_some_and(|command| command.ends_with("/api/v1/rejections")), "{recorded}");
     }
 }

@@ -21,7 +21,19 @@
   const series = ({ family, labels, folded }) => {
     if (!family) return "";
     const parts = Object.entries(labels ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-    return `${family}${parts.length ? `{${parts.join(",")}}` : ""}${folded ? " (folded by a limit)" : ""}`;
+    const name = `${family}${parts.length ? `{${parts.join(",")}}` : ""}`;
+    // There is no series with these labels: a limit replaced the value of one or of all of them.
+    return folded ? `a series _overflow_ of ${family}, because of a limit: there is no ${name}` : name;
+  };
+  // A long line is not asked about: proxies limit the length of links.
+  const asked = (line) => {
+    if (line.length > 2000) return cell("th", "name", line);
+    const [head, link] = [cell("th", "name", ""), document.createElement("a")];
+    link.className = "asked";
+    link.href = `ask?q=${encodeURIComponent(line.toWellFormed())}`;
+    link.textContent = cut(plainText(line));
+    head.append(link);
+    return head;
   };
   const verdict = (line) => {
     const cell = document.createElement("td");
@@ -35,7 +47,8 @@
     const row = document.createElement("tr");
     const rule = line.rule ? `${line.rule.number} (${line.rule.position})` : "";
     const time = (line.time ?? "").replace(/^.*T/, "");
-    row.append(cell("th", "name", line.line), verdict(line), cell("td", "name", series(line)), cell("td", "text", rule), cell("td", "text", line.source), cell("td", "text", time));
+    row.append(asked(line.line), verdict(line), cell("td", "name", series(line)), cell("td", "text", rule), cell("td", "text", line.source), cell("td", "text", time));
+    [...row.cells].forEach((cell, at) => at && (cell.dataset.head = body.dataset.heads.split("|")[at]));
     return row;
   };
   // What is shown is safe to read; what is copied or saved has the bytes that arrived.
@@ -46,15 +59,21 @@
       waiting = [...waiting, ...fresh].slice(-MOST);
       return;
     }
-    lines = [...lines, ...fresh].slice(-MOST);
-    body.prepend(...fresh.slice(-MOST).map(row).reverse());
+    // Workers hand over their lines one after another: a line can be older than one that is shown.
+    for (const line of fresh.slice(-MOST)) {
+      let at = lines.length;
+      while (at > 0 && lines[at - 1].time_ms > line.time_ms) at -= 1;
+      lines.splice(at, 0, line);
+      body.insertBefore(row(line), body.rows[lines.length - 1 - at] ?? null);
+    }
+    lines = lines.slice(-MOST);
     while (body.rows.length > MOST) body.lastElementChild.remove();
     if (capture.parentElement.open) showCapture();
   };
   const number = (value) => value.toLocaleString("en");
   const told = ({ arrived, unexamined, matched, shown, missed }) => {
     if (!arrived) return "No line arrived yet.";
-    const parts = [`${number(shown)} of ${number(matched)} that match, of ${number(arrived)} that arrived`];
+    const parts = [`${number(shown)} of ${number(matched)} that match, of ${number(arrived)} lines that arrived, empty ones included`];
     if (missed) parts.push(`${number(missed)} that match are not shown, because there are too many`);
     if (unexamined) parts.push(`${number(unexamined)} (${Math.ceil((100 * unexamined) / arrived)} %) were not compared, because too many arrived`);
     return `${parts.join("; ")}.`;

@@ -25,7 +25,7 @@ pub(super) fn show(place: &Place<'_>) -> Markup {
                 }
                 output.mono for="match" aria-live="polite" {}
             } @else {
-                p { "Not on this address. " code { "--web.enable-admin-api" } " enables it, on the addresses of " code { "--web.admin-listen-address" } " if there are any." }
+                p { "Series cannot be deleted at this address. Start the bridge with " code { "--web.enable-admin-api" } "; if it has " code { "--web.admin-listen-address" } ", use that address." }
             }
         }
         section.card {
@@ -35,7 +35,7 @@ pub(super) fn show(place: &Place<'_>) -> Markup {
                 form #reload.inline method="post" action=(place.path("/-/reload")) { button { "Reload" } }
                 output.mono aria-live="polite" {}
             } @else {
-                p { "Not on this address. " code { "--web.enable-lifecycle" } " enables it, on the addresses of " code { "--web.admin-listen-address" } " if there are any." }
+                p { "The mapping files cannot be reloaded at this address. Start the bridge with " code { "--web.enable-lifecycle" } "; if it has " code { "--web.admin-listen-address" } ", use that address." }
             }
         }
     }

@@ -70,7 +70,7 @@ fn limits(data: &Value) -> Markup {
         (Column::Text, "Limit"),
         (Column::Text, "Action"),
         (Column::Number, "Samples"),
-        (Column::Number, "Distinct values"),
+        (Column::Number, "Values beyond the limit"),
         (Column::Text, "Examples"),
     ];
     html! { section.card { h2 { "Limits hit" } (table("Each limit with its offender", &columns, rows, "")) } }
@@ -111,7 +111,7 @@ fn families(place: &Place<'_>, data: &Value) -> Markup {
     html! {
         (table(&format!("Families by {order}"), &columns, rows.collect(), empty))
         (not_shown(place, &data["list"], "families"))
-        p.foot { "New series include those that ended since. Of more than 512 families, those are followed that made most series; ≥ stands before a number that may be larger." }
+        p.foot { "Series and values are those that count at limits, without series " code { "_overflow_" } ". New series include those that ended since. Of more than 512 families, those are followed that made most series; ≥ stands before a number that may be larger." }
     }
 }
 

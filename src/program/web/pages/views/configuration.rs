@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::failed_reloads::title;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::list_form::{list_form, list_query};
@@ -46,15 +47,6 @@ fn warnings(data: &Value) -> Markup {
     }
 }
 
-fn title(file: &Value) -> &'static str {
-    match text(&file["name"]) {
-        "rules" => "the mapping files",
-        "web" => "the web configuration file",
-        "push" => "the push configuration file",
-        _ => "the TLS configuration file",
-    }
-}
-
 fn file_card(file: &Value) -> Markup {
     let paths: Vec<&Value> = list(&file["files"]).collect();
     let last = &file["last_reload"];
@@ -76,7 +68,7 @@ fn file_card(file: &Value) -> Markup {
                 }
                 @if paths.len() > 1 && file["rules"].is_number() { dt { "Together" } dd { (rules(&file["rules"])) } }
                 @if file["loaded"].is_string() { dt { "In force since" } dd { (text(&file["loaded"])) } }
-                @if file["hash"].is_number() && !paths.is_empty() { dt { "Hash" } dd.mono { (file["hash"]) } }
+                @if file["hash"].is_number() && !paths.is_empty() { dt { "Hash of the files" } dd.mono { (file["hash"]) }  }
                 dt { "Checked for changes" }
                 dd { @if file["watch_seconds"].is_number() { "every " (duration(number(&file["watch_seconds"]))) } @else { "never: send SIGHUP, or call /-/reload" } }
                 dt { "Last reload" }

@@ -29,7 +29,11 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
         (Column::Text, "Sender"),
         (Column::Text, "Received"),
     ];
-    let empty = if number(&data["kept"]) > 0.0 { "No event matches the search." } else { "No event was received, or events are not kept." };
+    let empty = if number(&data["kept"]) > 0.0 {
+        "No event matches the search."
+    } else {
+        "No event is kept. Either none was received, or --events.keep is 0."
+    };
     html! {
         (heading(place, "The last DogStatsD events, newest first.", &list_query(&data["list"], None)))
         (list_form(place, &data["list"], "in titles, texts, tags and senders", &[], &html! {}))

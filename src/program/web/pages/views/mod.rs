@@ -5,6 +5,7 @@ mod ask;
 mod cardinality;
 mod configuration;
 mod events;
+mod failed_reloads;
 mod overview;
 mod push;
 mod rejected;

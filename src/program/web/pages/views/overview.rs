@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::failed_reloads;
 use crate::program::web::pages::chart::chart;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
@@ -33,6 +34,7 @@ pub(super) fn show(place: &Place<'_>, visit: &Visit, data: &Value) -> Markup {
 fn banners(place: &Place<'_>, data: &Value) -> Markup {
     let seconds = data["seconds_since_read"].as_f64();
     html! {
+        (failed_reloads::banners(place, &data["failed_reloads"]))
         @if data["unread"] == true {
             div.banner role="status" {
                 p {
@@ -63,10 +65,21 @@ fn banners(place: &Place<'_>, data: &Value) -> Markup {
                 p {
                     strong { (text(&stage["title"])) ": losing " (rate(number(&stage["lost_rate"]))) " " (text(&stage["lost_unit"])) ". " }
                     (text(&stage["advice"]))
+                    @for view in shows(stage) { " " a href=(place.link(*view)) { (view.title()) } }
                 }
                 pre { (text(&stage["command"])) }
             }
         }
+    }
+}
+
+/// The views that name what a stage loses.
+fn shows(stage: &Value) -> &'static [View] {
+    match text(&stage["stage"]) {
+        "parsed" => &[View::Rejected],
+        "recorded" => &[View::Rejected, View::Cardinality],
+        "pushed" => &[View::Push],
+        _ => &[],
     }
 }
 
@@ -108,7 +121,8 @@ fn chart_card(shown: &Value) -> Markup {
         _ => short(number),
     };
     let latest = shown["latest"].as_f64().map(say);
-    let most = list(&shown["points"]).map(|pair| number(&pair[1])).fold(0.0, f64::max);
+    // The latest rate is of the last seconds: of the first of them, there are no points yet.
+    let most = list(&shown["points"]).map(|pair| number(&pair[1])).fold(number(&shown["latest"]), f64::max);
     let limit = shown["limit"].as_f64();
     let name = text(&shown["title"]);
     html! {
@@ -128,7 +142,7 @@ fn losses(place: &Place<'_>, data: &Value) -> Markup {
     let rows: Vec<Vec<Markup>> = list(&data["losses"])
         .map(|loss| {
             vec![
-                html! { a href=(place.link(View::Rejected)) { (text(&loss["reason"])) } },
+                html! { a href=(format!("{}#{}", place.link(View::Rejected), text(&loss["reason"]))) { (text(&loss["reason"])) } },
                 html! { (rate(number(&loss["rate"]))) },
                 html! { (count_of(&loss["total"])) },
                 html! { (with_code(&sentence(text(&loss["advice"])))) },

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::failed_reloads;
 use crate::program::web::pages::frame::Place;
-use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::heading::{asked, heading};
 use crate::program::web::pages::table::{Column, table};
 use crate::program::web::pages::wording::{count_of, cut, list, number, share, text};
 
@@ -35,13 +36,14 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     html! {
         (heading(place, "Rules in force, and names that no rule matches.", ""))
         div #live {
+            (failed_reloads::banners(place, &data["failed_reloads"]))
             section.card {
                 (table("In their order; samples since the rules took effect", &columns, rows.collect(), "There are no rules: names and tags are used as sent."))
                 @if more > 0 { p.foot { "and " (more) " more rules" } }
                 p.foot { (count_of(&data["never_matched"])) " never matched" }
             }
             (proposals(data))
-            section.card { h2 { "Unmapped names" } (unmapped(data)) p.foot { a href=(place.path("/api/v1/unmapped")) { "JSON" } } }
+            section.card { h2 { "Unmapped names" } (unmapped(place, data)) p.foot { a href=(place.path("/api/v1/unmapped")) { "JSON" } } }
         }
     }
 }
@@ -69,10 +71,10 @@ fn proposals(data: &Value) -> Markup {
     }
 }
 
-fn unmapped(data: &Value) -> Markup {
+fn unmapped(place: &Place<'_>, data: &Value) -> Markup {
     let unmapped = &data["unmapped"];
     let samples = |value: &Value| html! { @if value.is_null() { span.soft { "not counted" } } @else { (count_of(value)) } };
-    let rows = list(&unmapped["names"]).map(|entry| vec![html! { (cut(text(&entry["name"]))) }, samples(&entry["samples"])]);
+    let rows = list(&unmapped["names"]).map(|entry| vec![html! { (asked(place, text(&entry["name"]))) }, samples(&entry["samples"])]);
     let rows: Vec<Vec<Markup>> = rows.collect();
     let more = number(&unmapped["names_known"]) as usize - rows.len().min(number(&unmapped["names_known"]) as usize);
     html! {

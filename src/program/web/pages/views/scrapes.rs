@@ -25,7 +25,7 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
                 dl.facts {
                     dt { "Path" } dd { code { (text(&data["path"])) } }
                     dt { "Last scrape or push" } dd { @if data["seconds_since_read"].is_number() { (ago(number(&data["seconds_since_read"]))) } @else { "never" } }
-                    dt { "Rate" } dd { (short(number(&data["per_minute"]))) " scrapes a minute" }
+                    dt { "Rate" } dd { (short(number(&data["per_minute"]))) " a minute" }
                     dt { "Scrapes" } dd { (count_of(&data["total"])) ", " (count_of(&data["failed"])) " cut or answered 503" }
                 }
             }

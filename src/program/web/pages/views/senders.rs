@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::program::web::pages::frame::Place;
-use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::heading::{asked, heading};
 use crate::program::web::pages::list_form::{list_form, list_query, not_shown};
 use crate::program::web::pages::table::{Column, table};
 use crate::program::web::pages::wording::{bytes, count_of, cut, list, number, text};
@@ -29,7 +29,7 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
             html! { (count_of(&sender["lines"])) @if sender["one_line_per_datagram"] == true { br; span.warn { "! one line a datagram" } } },
             html! { (count_of(&sender["samples"])) },
             html! { (bytes(number(&sender["bytes"]))) },
-            rejected(sender),
+            rejected(place, sender),
             clients(&sender["client_telemetry"]),
             html! { (text(&sender["last_seen"])) },
         ]
@@ -60,6 +60,7 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
                 (table(&format!("Senders by {order}"), &columns, rows.collect(), empty))
                 (not_shown(place, &data["list"], "senders"))
                 @if number(&data["others"]["lines"]) > 0.0 { p.foot { "All others: " (count_of(&data["others"]["lines"])) " lines" } }
+                p.foot { "Lines include empty ones, such as those that " code { "echo" } " appends." }
                 p.foot { (count_of(&data["tracked"])) " of at most " (count_of(&data["tracked_limit"])) " senders are kept apart." }
             }
         }
@@ -95,11 +96,11 @@ fn advice(place: &Place<'_>, data: &Value) -> Markup {
     }
 }
 
-fn rejected(sender: &Value) -> Markup {
+fn rejected(place: &Place<'_>, sender: &Value) -> Markup {
     let reasons = || sender["rejected"].as_object().into_iter().flatten().filter(|(_, count)| number(count) > 0.0);
     html! {
         @for (reason, count) in reasons() { span.tag { (reason) " " (count_of(count)) } }
-        @if sender["last_rejected"].is_object() { br; code { (cut(text(&sender["last_rejected"]["input"]))) } }
+        @if sender["last_rejected"].is_object() { br; code { (asked(place, text(&sender["last_rejected"]["input"]))) } }
     }
 }
 

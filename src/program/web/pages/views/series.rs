@@ -8,7 +8,7 @@ use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::list_form::{list_form, list_query, not_shown};
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, list, number, precise, rate, short, text};
+use crate::program::web::pages::wording::{ago, bytes, count, count_of, cut, duration, list, number, precise, rate, short, text};
 use crate::program::web::view::View;
 
 /// Longer names get no link: a page of them would be too large.
@@ -115,11 +115,21 @@ fn one(place: &Place<'_>, family: &Value) -> Markup {
     }
 }
 
+/// The exposed series of a family that its number of series does not include.
+fn overflow(family: &Value) -> f64 {
+    let is_whole = family["label_value"].is_null();
+    if is_whole { (number(&family["found"]) - number(&family["series"])).max(0.0) } else { 0.0 }
+}
+
 fn facts(family: &Value) -> Markup {
     html! {
         dl.facts {
             dt { "Type" } dd { (text(&family["type"])) }
-            dt { "Series" } dd { (count_of(&family["series"])) ", " (bytes(number(&family["series_bytes"]))) }
+            dt { "Series" }
+            dd {
+                (count_of(&family["series"])) ", " (bytes(number(&family["series_bytes"])))
+                @if overflow(family) > 0.0 { ", and " (count(overflow(family))) " with " code { "_overflow_" } ", which take what is beyond a limit and do not count at it" }
+            }
             @if family["rate"].is_number() {
                 dt { "Rate" }
                 dd { (family_rate(family)) ", " @if text(&family["rate_of"]) == "increase" { "increase of all series" } @else { "observations of all series" } }

@@ -6,9 +6,14 @@ use serde_json::Value;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::wording::text;
+use crate::program::web::view::View;
 
 /// The words of the filter by verdict.
 const VERDICTS: [(&str, &str); 4] = [("", "any"), ("recorded", "recorded"), ("rejected", "rejected"), ("dropped", "dropped by a rule")];
+
+/// The columns.
+const HEADS: [(&str, &str); 6] =
+    [("name", "Line"), ("text", "Verdict"), ("name", "Series"), ("text", "Rule"), ("text", "Sender"), ("text", "Time")];
 
 pub(super) fn show(place: &Place<'_>, filter: &Value) -> Markup {
     html! {
@@ -16,8 +21,8 @@ pub(super) fn show(place: &Place<'_>, filter: &Value) -> Markup {
         div #live data-still {
             @if place.live.can_watch { (watch(place, filter)) } @else {
                 p.banner {
-                    "Not on this address, because lines may contain secrets. " code { "--web.enable-tail=true" }
-                    " enables it, on the addresses of " code { "--web.admin-listen-address" } " if there are any."
+                    "Lines are not shown at this address, because they may contain secrets. Start the bridge with " code { "--web.enable-tail=true" }
+                    "; if it has " code { "--web.admin-listen-address" } ", use that address."
                 }
             }
         }
@@ -53,18 +58,15 @@ fn watch(place: &Place<'_>, filter: &Value) -> Markup {
                 span.soft #tail-counts role="status" { "No line arrived yet." }
             }
             div.wide tabindex="0" role="region" aria-label="Lines" {
-                table {
-                    caption { "The last 300 lines, newest first" }
-                    thead { tr {
-                        th scope="col" class="name" { "Line" }
-                        th scope="col" class="text" { "Verdict" }
-                        th scope="col" class="name" { "Series" }
-                        th scope="col" class="text" { "Rule" }
-                        th scope="col" class="text" { "Sender" }
-                        th scope="col" class="text" { "Time" }
-                    } }
-                    tbody #tail data-stream=(place.path("/api/v1/tail")) {}
+                table.stack role="table" {
+                    caption { "The last 300 lines, newest first. A line links to what became of it." }
+                    thead { tr { @for (class, head) in HEADS { th scope="col" class=(class) { (head) } } } }
+                    tbody #tail data-stream=(place.path("/api/v1/tail")) data-heads=(HEADS.map(|(_, head)| head).join("|")) {}
                 }
+            }
+            p.foot {
+                "Why lines are rejected: " a href=(place.link(View::Rejected)) { "Rejected" } " explains each reason. "
+                code { "_overflow_" } " is the value that replaces labels beyond a limit: " a href=(place.link(View::Cardinality)) { "Cardinality" } "."
             }
             details {
                 summary { "The same as a capture, for " code { "statsd-bridge replay" } }
