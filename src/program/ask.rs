@@ -18,6 +18,7 @@ use rustls::{AlertDescription, ClientConfig, ClientConnection, Error};
 
 pub(crate) use self::stream::Opened;
 pub(crate) use self::tls::{ClientIdentity, Trust, client_config};
+use crate::program::flag_values::without_secrets;
 use crate::program::net::{Address, error_text, reachable};
 
 /// The timeout for connecting, and again for the request and its response.
@@ -44,7 +45,8 @@ pub(crate) struct HttpAnswer {
 impl Base {
     /// Parses a URL. The error says what to write instead.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{url:?} {why}; expected a form such as http://127.0.0.1:9102");
+        let shown = without_secrets("url", url);
+        let wrong = |why: &str| format!("{shown:?} {why}; expected a form such as http://127.0.0.1:9102");
         let (has_tls, rest) = match url.split_once("://") {
             Some(("http", rest)) => (false, rest),
             Some(("https", rest)) => (true, rest),
@@ -52,6 +54,9 @@ impl Base {
             None => return Err(wrong("does not start with http:// or https://")),
         };
         let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        if host.contains('@') {
+            return Err("the URL contains a user or a password; use --user and --password-file instead".to_owned());
+        }
         if path.contains(|c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#')) {
             return Err(wrong("has an invalid path"));
         }

@@ -126,6 +126,24 @@ mod tests {
     }
 
     #[test]
+    fn wrong_values_are_shown_without_secrets() {
+        for arguments in [
+            &["--push.header=Authorization=Bearer s3cret"][..],
+            &["--push.header", "s3cret"],
+            &["--push.header=X-Scope-OrgID=a,Host=s3cret"],
+            &["--push.url=http://user:s3cret@host/write"],
+            &["--push.url=htp://host/write?token=s3cret"],
+            &["--statsd.relay-address=user:s3cret@host"],
+            &["--log.level=token=s3cret"],
+            &["top", "--url=https://user:s3cret@host"],
+            &["doctor", "--url=htp://user:s3cret@host"],
+        ] {
+            let line = usage(arguments);
+            assert!(!line.contains("s3cret"), "{arguments:?}: {line}");
+        }
+    }
+
+    #[test]
     fn wrong_usage_is_one_clear_line() {
         for (arguments, expected) in [
             (&["--statsd.listen-upd=:1"][..], "unexpected argument '--statsd.listen-upd' found"),

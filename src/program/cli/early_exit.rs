@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ErrorKind};
 
 use crate::mapping::config::nearest::nearest;
 use crate::program::flag_names::variable;
+use crate::program::flag_values::without_secrets;
 
 /// All subcommands.
 const SUBCOMMANDS: [&str; 12] =
@@ -41,7 +42,19 @@ pub(super) fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyEx
     let words: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let line = words.join("; ").replace(":; ", ": ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    EarlyExit::Usage(name_variable(error, arguments, line).unwrap_or_else(|| line.to_owned()))
+    let line = hide_secrets(error, line);
+    EarlyExit::Usage(name_variable(error, arguments, &line).unwrap_or(line))
+}
+
+/// The line without the secrets of the wrong value: standard error often ends in a log that others read.
+fn hide_secrets(error: &clap::Error, line: &str) -> String {
+    let (Some(flag), Some(value)) = (flag_of(error), context(error, ContextKind::InvalidValue)) else { return line.to_owned() };
+    line.replace(&format!("'{value}'"), &format!("'{}'", without_secrets(flag, value)))
+}
+
+/// The flag of a wrong value, without its dashes.
+fn flag_of(error: &clap::Error) -> Option<&str> {
+    context(error, ContextKind::InvalidArg)?.strip_prefix("--")?.split([' ', '=', '[']).next()
 }
 
 /// A text of the error's context, such as `--log.level <LEVEL>`.
@@ -51,8 +64,7 @@ fn context(error: &clap::Error, kind: ContextKind) -> Option<&str> {
 
 /// The line with the environment variable in place of the flag, if the value comes from the variable.
 fn name_variable(error: &clap::Error, arguments: &[OsString], line: &str) -> Option<String> {
-    let shown = context(error, ContextKind::InvalidArg)?;
-    let flag = shown.strip_prefix("--")?.split([' ', '=', '[']).next()?;
+    let (shown, flag) = (context(error, ContextKind::InvalidArg)?, flag_of(error)?);
     let is_typed = |argument: &OsString| {
         let rest = argument.to_str().and_then(|text| text.strip_prefix("--")?.strip_prefix(flag));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
