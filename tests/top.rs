@@ -183,9 +183,12 @@ fn hostile_names_never_reach_the_terminal() {
     for size in [(60, 15), (200, 50), (80, 24)] {
         top.resize(size.0, size.1);
         top.shows(&["? help"]);
-        for (number, tab) in (1..).zip(["Over", "Ser", "Rej", "Rul", "Car", "Sen", "Scr", "Pus", "Ev"]) {
+        for (number, tab) in
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 0].into_iter().zip(["Ov", "Ser", "Rej", "Rul", "Car", "Sen", "Scr", "Pus", "Ev", "Conf"])
+        {
             top.press(&number.to_string());
-            top.shows(&[&format!("[{number} {tab}"), "every 100ms"]);
+            let space = if size.0 == 60 { "" } else { " " };
+            top.shows(&[&format!("[{number}{space}{tab}"), "every 100ms"]);
             // Each page that a row opens, and the page behind it.
             for _ in 0..3 {
                 top.press("\r\r\u{7f}\u{7f}j");
@@ -212,14 +215,14 @@ fn a_tab_is_printed_once_as_text_and_json() {
     for arguments in [&["--once", "--tab=series"][..], &["--tab=series"]] {
         let text = run(arguments);
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[0][..4], ["FAMILY", "TYPE", "SERIES", "AGE"], "{text}");
+        assert_eq!(lines[0][..4], ["FAMILY", "TYPE", "SERIES", "RATE/S"], "{text}");
         assert_eq!((&lines[1][..3], &lines[2][..3]), (&["apples", "counter", "2"][..], &["bananas", "gauge", "1"][..]), "{text}");
     }
     let json = |arguments: &[&str]| serde_json::from_str::<Value>(&run(arguments)).expect("JSON");
     assert_eq!(json(&["--json", "--tab=series"])["series"]["families"][1]["name"], "bananas");
     assert_eq!(json(&["--json", "--tab=rejected"])["conflicts"]["conflicts"][0]["name"], "bananas");
     assert_eq!(json(&["--json"]), json(&["--format=json"]));
-    for tab in ["overview", "rejected", "rules", "cardinality", "senders", "scrapes", "push", "events"] {
+    for tab in ["overview", "rejected", "rules", "cardinality", "senders", "scrapes", "push", "events", "configuration"] {
         let text = run(&["--once", "--tab", tab]);
         assert!(!text.is_empty() && !text.contains('\u{1b}'), "{tab}: {text:?}");
     }

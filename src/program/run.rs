@@ -9,6 +9,7 @@
 
 mod http_sockets;
 mod line_tls;
+mod listeners;
 mod snapshots;
 pub(super) mod start;
 mod start_error;
@@ -18,13 +19,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use self::http_sockets::HttpSockets;
+use self::listeners::{ListenerContext, start_listeners};
 use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use self::systemd_sockets::{PassedStream, SystemdSockets};
@@ -36,18 +37,16 @@ use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::event_file;
 use crate::program::history::History;
 use crate::program::listener::relay::{Endpoint, RelayOptions, RelayTarget, Relays};
-use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions, StreamTls};
+use crate::program::listener::stream::{BoundUnix, StreamOptions};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
-use crate::program::listener::{Intake, Processes, Stop, stream};
+use crate::program::listener::{Processes, Stop};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
 use crate::program::push::Pushers;
-use crate::program::readiness::Readiness;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
-use crate::program::tls::handshake::HandshakeTurns;
 use crate::program::tls::listener_tls::ListenerTls;
 use crate::program::web::{WebOptions, WebState};
 
@@ -311,88 +310,6 @@ fn note_lowered(configuration: &mut Configuration, settings: &Settings, in_force
         if used < stated && used > 0 {
             let limit = "the limit of open files allows no more; raise LimitNOFILE= of the service, or ulimit -n";
             configuration.note(flag, format!("{used} in force: {limit}"));
-        }
-    }
-}
-
-/// The resources that all listeners share.
-struct ListenerContext<'a> {
-    bridge: &'a Bridge,
-    /// Whether the sockets outlive this process.
-    is_inherited: bool,
-    tcp_options: StreamOptions,
-    unix_options: StreamOptions,
-    relays: &'a Relays,
-    processes: Option<Processes>,
-    stop: &'a Arc<Stop>,
-    readiness: &'a Arc<Readiness>,
-    tls: Option<&'a Arc<ListenerTls>>,
-    /// The turns of the handshakes, also those of the web server.
-    handshakes: &'a HandshakeTurns,
-}
-
-impl ListenerContext<'_> {
-    /// A worker and, if configured, a relay for one receiver.
-    fn intake(&self) -> Intake {
-        Intake::new(self.bridge.worker(), self.relays.relay()).with_processes(self.processes.clone())
-    }
-}
-
-struct Listeners {
-    threads: Vec<thread::JoinHandle<()>>,
-    tasks: JoinSet<()>,
-}
-
-fn start_listeners(
-    udp: Vec<BoundUdp>,
-    tcp: Vec<BoundTcp>,
-    unixgram: Vec<BoundUnixgram>,
-    unix: Vec<BoundUnix>,
-    context: &ListenerContext<'_>,
-) -> Result<Listeners, StartError> {
-    let telemetry = context.bridge.telemetry();
-    let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
-    for bound in udp {
-        listeners.threads.extend(bound.start(telemetry, context.stop, context.readiness, || Ok(context.intake()))?);
-    }
-    if !tcp.is_empty() {
-        for BoundTcp { address, .. } in &tcp {
-            let tls = if context.tls.is_some() { " with tls" } else { "" };
-            tracing::info!(%address, "listening on tcp{tls}");
-        }
-        let sockets = tcp.into_iter().map(|bound| StreamListener::tcp(bound.listener, context.is_inherited)).collect::<io::Result<_>>()?;
-        let counters = telemetry.transport.tcp.clone();
-        let tls = context.tls.map(|tls| StreamTls::new(Arc::clone(tls), context.handshakes.clone(), counters.tls_errors.clone()));
-        listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), tls, context.intake(), counters, context.stop.clone()));
-    }
-    if !unix.is_empty() {
-        let sockets = unix.into_iter().map(|bound| StreamListener::unix(bound, telemetry, context.readiness)).collect::<io::Result<_>>()?;
-        let counters = telemetry.transport.unix.clone();
-        listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), None, context.intake(), counters, context.stop.clone()));
-    }
-    for bound in unixgram {
-        listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake())?);
-    }
-    Ok(listeners)
-}
-
-impl Listeners {
-    /// Waits until all listeners have drained their sockets, at most until `deadline`.
-    async fn ended(self, deadline: Instant) {
-        if tokio::time::timeout_at(deadline.into(), self.all_ended()).await.is_err() {
-            tracing::error!("listeners have not stopped in time");
-        }
-    }
-
-    async fn all_ended(mut self) {
-        let threads = std::mem::take(&mut self.threads);
-        let joined = tokio::task::spawn_blocking(|| threads.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count());
-        let mut failed = joined.await.unwrap_or(1);
-        while let Some(ended) = self.tasks.join_next().await {
-            failed += usize::from(ended.is_err());
-        }
-        if failed > 0 {
-            tracing::error!(failed, "listeners panicked");
         }
     }
 }

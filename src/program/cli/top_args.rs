@@ -12,7 +12,8 @@ use super::tool_args::AnswerFormat;
 use crate::program::duration;
 
 /// The tabs of the display, in the order of their numbers.
-pub const TABS: [&str; 9] = ["overview", "series", "rejected", "rules", "cardinality", "senders", "scrapes", "push", "events"];
+pub const TABS: [&str; 10] =
+    ["overview", "series", "rejected", "rules", "cardinality", "senders", "scrapes", "push", "events", "configuration"];
 
 /// Show what a running bridge receives, loses and holds.
 ///

@@ -158,6 +158,7 @@ impl App {
             KeyCode::Backspace => self.back(now),
             KeyCode::Esc => self.escape(now),
             KeyCode::Char(digit @ '1'..='9') => self.show_tab((digit as usize) - ('1' as usize), now),
+            KeyCode::Char('0') => self.show_tab(9, now),
             KeyCode::Tab | KeyCode::Right | KeyCode::Char('l') => self.show_tab((self.at + 1) % TABS.len(), now),
             KeyCode::BackTab | KeyCode::Left | KeyCode::Char('h') => self.show_tab((self.at + TABS.len() - 1) % TABS.len(), now),
             code => self.sheet_key(code),

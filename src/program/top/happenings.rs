@@ -5,6 +5,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
+use nix::sys::signal::Signal::SIGWINCH;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -35,6 +37,7 @@ impl Happenings {
     /// Starts to wait for signals.
     pub(super) fn start() -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
+        sizes(sender.clone())?;
         signals(sender.clone())?;
         Ok(Self { sender, receiver })
     }
@@ -51,7 +54,6 @@ impl Happenings {
                 let happening = match event::read() {
                     Ok(Event::Key(key)) => Happening::Key(key),
                     Ok(Event::Paste(text)) => Happening::Paste(text),
-                    Ok(Event::Resize(..)) => Happening::Resized,
                     Ok(_) => continue,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(_) => Happening::End,
@@ -86,6 +88,17 @@ impl Happenings {
             Err(RecvTimeoutError::Disconnected) => Some(Happening::End),
         }
     }
+}
+
+/// Waits for other sizes of the terminal. The reader of keys must not: where a key arrives together with this signal, it would leave the
+/// key in the terminal until the next one. So all threads that start later block the signal.
+fn sizes(sender: Sender<Happening>) -> io::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(SIGWINCH);
+    signals.thread_block()?;
+    let wait = move || while signals.wait().is_ok() && sender.send(Happening::Resized).is_ok() {};
+    thread::Builder::new().name("sizes".to_owned()).spawn(wait)?;
+    Ok(())
 }
 
 /// Catches the signals that end or resume the program.

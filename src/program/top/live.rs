@@ -35,7 +35,10 @@ pub(super) fn run(client: &Client, mut app: App) -> io::Result<()> {
             within = Duration::ZERO;
             match take(&mut app, happening) {
                 After::Continue => {}
-                After::Redraw => screen.redraw_all()?,
+                After::Redraw => {
+                    screen.leave();
+                    screen.enter_again()?;
+                }
                 After::Suspend => suspend(&mut screen, &happenings)?,
                 After::End => return Ok(()),
             }

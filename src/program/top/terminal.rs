@@ -50,7 +50,7 @@ impl Screen {
     }
 
     /// Draws everything next time, and not only what changed.
-    pub(super) fn redraw_all(&mut self) -> io::Result<()> {
+    fn redraw_all(&mut self) -> io::Result<()> {
         self.area = size();
         execute!(io::stdout(), Clear(ClearType::All))?;
         self.terminal = terminal(self.area)?;

@@ -1,13 +1,14 @@
 //! The tabs: one file each, which turns answers of the API into notes and rows. A new tab is a file and a line in `TABS`.
 //!
 //! ```text
-//! overview series rejected rules cardinality senders scrapes push events   the tabs
+//! overview series rejected rules cardinality senders scrapes push events configuration   the tabs
 //! ask      an answer to a question
 //! family   a family with its labels, their values and its series
 //! ```
 
 mod ask;
 mod cardinality;
+mod configuration;
 mod events;
 mod family;
 mod overview;
@@ -35,8 +36,8 @@ pub(super) struct Tab {
     pub(super) page: fn(u16) -> Page,
 }
 
-/// All tabs, in the order of their numbers.
-pub(super) const TABS: [Tab; 9] = [
+/// All tabs, in the order of their numbers. The tenth has the number 0.
+pub(super) const TABS: [Tab; 10] = [
     Tab { name: "overview", short: "Over", page: overview::page },
     Tab { name: "series", short: "Ser", page: series::page },
     Tab { name: "rejected", short: "Rej", page: rejected::page },
@@ -46,6 +47,7 @@ pub(super) const TABS: [Tab; 9] = [
     Tab { name: "scrapes", short: "Scr", page: scrapes::page },
     Tab { name: "push", short: "Push", page: push::page },
     Tab { name: "events", short: "Ev", page: events::page },
+    Tab { name: "configuration", short: "Conf", page: configuration::page },
 ];
 
 /// The place of a tab, by its name.

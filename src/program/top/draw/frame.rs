@@ -11,7 +11,7 @@ use crate::program::top::page::Tone;
 use crate::program::top::plain::Plain;
 use crate::program::top::prompt::{Prompt, Purpose};
 use crate::program::top::sheet::Sheet;
-use crate::program::top::views::TABS;
+use crate::program::top::views::{TABS, Tab};
 use crate::program::top::wording::{count, duration};
 
 /// The tabs and the state.
@@ -36,13 +36,21 @@ fn tabs(buffer: &mut Buffer, app: &App, theme: Theme, area: Rect) {
         let mut chars = name.chars();
         chars.next().map(|first| format!("{}{}", first.to_uppercase(), chars.as_str())).unwrap_or_default()
     };
-    let of = |name: &dyn Fn(usize) -> String| -> Vec<String> {
-        let label = |at: usize| if at == app.at { format!("[{} {}]", at + 1, name(at)) } else { format!("{} {}", at + 1, name(at)) };
-        (0..TABS.len()).map(label).collect()
+    let labels = |space: &str, name: &dyn Fn(&Tab) -> String| -> Vec<String> {
+        let label = |(at, tab): (usize, &Tab)| {
+            let label = format!("{}{space}{}", (at + 1) % 10, name(tab));
+            if at == app.at { format!("[{label}]") } else { label }
+        };
+        TABS.iter().enumerate().map(label).collect()
     };
-    let long = of(&|at| TABS.get(at).map(|tab| titled(tab.name)).unwrap_or_default());
-    let is_wide = long.iter().map(|label| label.len() + 2).sum::<usize>() <= usize::from(area.width);
-    let (labels, gap) = if is_wide { (long, 2) } else { (of(&|at| TABS.get(at).map(|tab| tab.short.to_owned()).unwrap_or_default()), 1) };
+    let long = labels(" ", &|tab| titled(tab.name));
+    let short = labels(" ", &|tab| tab.short.to_owned());
+    let fits = |labels: &[String], gap: usize| labels.iter().map(|label| label.len() + gap).sum::<usize>() <= usize::from(area.width) + gap;
+    let (labels, gap) = match () {
+        () if fits(&long, 2) => (long, 2),
+        () if fits(&short, 1) => (short, 1),
+        () => (labels("", &|tab| tab.short.to_owned()), 1),
+    };
     let mut x = area.x;
     for (at, label) in labels.iter().enumerate() {
         let label = Plain::new(label);

@@ -9,7 +9,7 @@ use crate::program::top::page::Tone;
 use crate::program::top::plain::Plain;
 
 const KEYS: [(&str, &str); 10] = [
-    ("1-9, Tab, Shift-Tab", "another view"),
+    ("1-9, 0, Tab, Shift-Tab", "another view"),
     ("j k, arrows, PgUp PgDn", "select a row, or scroll"),
     ("g G, Home End", "the first row, the last row"),
     ("Enter", "details of the row"),

@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::family;
 use crate::program::top::page::{Cell, Column, Note, Page, Paths, Readouts, Row, Shown, Tone};
 use crate::program::top::plain::Plain;
-use crate::program::top::wording::{bytes, count, joined, list, number, share, short, text};
+use crate::program::top::wording::{bytes, count, duration, joined, list, number, share, text};
 
 const COLUMNS: &[Column] = &[
     Column::text("FAMILY", 0, 16),
     Column::text("TYPE", 2, 9),
     Column::number("SERIES", 0),
-    Column::number("NEW/S", 3),
+    Column::number("NEW IN 5M", 2),
     Column::number("SHARE", 3),
     Column::number("MEMORY", 0),
     Column::text("LIMIT HIT", 1, 10),
@@ -34,30 +34,34 @@ pub(super) fn page(limit: u16) -> Page {
 fn show(readouts: &Readouts<'_>) -> Shown {
     let data = readouts.answer(0);
     let kept_out = list(&data["families_kept_out"]).map(kept_out);
-    let families = list(&data["families"]).map(|known| row(known, number(&data["totals"]["series"]), readouts));
+    let families = list(&data["families"]).map(|known| row(known, number(&data["totals"]["series"])));
     Shown { notes: totals(&data["totals"]), rows: kept_out.chain(families).collect(), empty: "There are no series.", ..Shown::default() }
 }
 
 /// The limits, each with a bar.
 fn totals(totals: &Value) -> Vec<Note> {
     let of = |name: &str, key: &str, in_words: fn(f64) -> String| {
-        bar(name, number(&totals[key]), number(&totals[format!("{key}_limit")]), in_words)
+        let full_in = totals["full_in_seconds"][key].as_f64();
+        bar(name, (number(&totals[key]), number(&totals[format!("{key}_limit")])), full_in, in_words)
     };
     vec![of("series", "series", count), of("memory", "series_bytes", bytes), of("families", "families", count)]
 }
 
-fn bar(name: &str, used: f64, limit: f64, in_words: fn(f64) -> String) -> Note {
+fn bar(name: &str, (used, limit): (f64, f64), full_in: Option<f64>, in_words: fn(f64) -> String) -> Note {
     const WIDTH: usize = 20;
     let part = if limit > 0.0 { used / limit } else { 0.0 };
     let full = ((part * WIDTH as f64).round() as usize).min(WIDTH);
-    let (sign, tone) = if part >= NEARLY_FULL { (" ! nearly full", Tone::Bad) } else { ("", Tone::Normal) };
+    let (sign, tone) = match full_in {
+        _ if part >= NEARLY_FULL => (" ! nearly full".to_owned(), Tone::Bad),
+        Some(seconds) => (format!(" ! full in {}", duration(seconds)), Tone::Warning),
+        None => (String::new(), Tone::Normal),
+    };
     let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(WIDTH - full));
     Note::new(tone, &format!("{name:<8} {bar} {:>5.1} %  {} of {}{sign}", part * 100.0, in_words(used), in_words(limit)))
 }
 
-fn row(known: &Value, all: f64, readouts: &Readouts<'_>) -> Row {
+fn row(known: &Value, all: f64) -> Row {
     let (name, series) = (text(&known["name"]).to_owned(), number(&known["series"]));
-    let earlier = |before: &Value| list(&before["families"]).find(|old| old["name"] == known["name"]).map(|old| number(&old["series"]));
     let hits: Vec<&str> = list(&known["limits_hit"]).map(|hit| text(&hit["limit"])).collect();
     let labels = list(&known["labels"]).take(3).map(|label| {
         let shape = label["shape"].as_str().map_or_else(String::new, |shape| format!(" looks like {shape}"));
@@ -68,7 +72,7 @@ fn row(known: &Value, all: f64, readouts: &Readouts<'_>) -> Row {
         Cell::text(&name),
         Cell::text(text(&known["type"])),
         Cell::number(series, count),
-        Cell::maybe(readouts.rate(series, earlier), short),
+        Cell::maybe(known["new_series"]["5m"].as_f64(), count),
         Cell { number: Some(series), ..Cell::text(&share(series, all)) },
         Cell::number(number(&known["series_bytes"]), bytes),
         hit,
@@ -83,7 +87,7 @@ fn kept_out(hit: &Value) -> Row {
         Cell::text("(new families)").toned(Tone::Bad),
         Cell::text(""),
         Cell::maybe(None, count),
-        Cell::maybe(None, short),
+        Cell::maybe(None, count),
         Cell::text(""),
         Cell::maybe(None, bytes),
         Cell::text(&format!("! {}", text(&hit["limit"]))).toned(Tone::Bad),
@@ -108,6 +112,7 @@ fn family_page(name: &str) -> Page {
         let mut notes = vec![Note::new(Tone::Strong, &format!("{} {wanted}: {size}", text(&known["type"])))];
         notes.extend(list(&known["limits_hit"]).flat_map(limit_notes));
         notes.extend(list(&known["labels"]).filter(|label| label["shape"].is_string()).map(|label| drop_note(&wanted, label)));
+        notes.extend(suggestion_notes(&known["suggestion"]));
         let rows = list(&known["labels"]).map(|label| label_row(&wanted, label)).collect();
         Shown { notes, rows, empty: "The family has no labels.", ..Shown::default() }
     };
@@ -139,6 +144,18 @@ fn drop_note(family: &str, label: &Value) -> Note {
         text(&label["shape"])
     );
     Note::new(Tone::Warning, &said)
+}
+
+/// A rule that drops such a label.
+fn suggestion_notes(suggestion: &Value) -> Vec<Note> {
+    if !suggestion.is_object() {
+        return Vec::new();
+    }
+    let saves = format!("{} series, {}", count(number(&suggestion["saves_series"])), bytes(number(&suggestion["saves_bytes"])));
+    let place = suggestion["rule"].as_str().map_or_else(|| "For the mapping file".to_owned(), |rule| format!("For the rule {rule}"));
+    let mut notes = vec![Note::new(Tone::Strong, &format!("{place}; it saves at most {saves}:"))];
+    notes.extend(text(&suggestion["yaml"]).lines().map(|line| Note::new(Tone::Normal, line)));
+    notes
 }
 
 fn label_row(family: &str, label: &Value) -> Row {

@@ -25,6 +25,7 @@ pub(in crate::program::top) fn answer(path: &str) -> Value {
         "push" => json!({ "targets": [target("main", 0), target("spare", 3)] }),
         "events" => events(),
         "ask" => ask(),
+        "configuration" => configuration(),
         other => panic!("no example of {other}"),
     }
 }
@@ -108,11 +109,12 @@ fn cardinality() -> Value {
     };
     let family = |at: usize, hits: Vec<Value>| {
         json!({
-            "name": format!("family_number_{at:02}"), "type": "counter", "series": 1000 * at, "series_bytes": 123_456 * at, "limits_hit": hits,
+            "name": format!("family_number_{at:02}"), "type": "counter", "series": 1000 * at, "series_bytes": 123_456 * at, "limits_hit": hits, "new_series": { "1m": 1, "5m": 70, "60m": 800 },
+            "suggestion": { "label": "user", "shape": "number", "values": 4000, "saves_series": 39_990, "saves_bytes": 4_000_000, "rule": null, "yaml": "- match: \"login\"\n  drop_labels: [\"user\"]\n" },
             "labels": [{ "name": "user", "values": 4000, "examples": ["123456", "234567"], "shape": "number" }, { "name": "site", "values": 1, "examples": ["eu"], "shape": null }],
         })
     };
-    let totals = json!({ "series": 190_000, "series_limit": 200_000, "series_bytes": 2_881_370, "series_bytes_limit": 134_217_728, "families": 2, "families_limit": 10_000, "resting_series": 3 });
+    let totals = json!({ "series": 190_000, "series_limit": 200_000, "series_bytes": 2_881_370, "series_bytes_limit": 134_217_728, "families": 2, "families_limit": 10_000, "resting_series": 3, "full_in_seconds": { "series": null, "series_bytes": 2400.0, "families": null } });
     let mut families = vec![family(40, vec![hit("user")])];
     families.extend((1..30).rev().map(|at| family(at, Vec::new())));
     json!({ "totals": totals, "families": families, "families_kept_out": [hit("")] })
@@ -173,4 +175,23 @@ fn ask() -> Value {
         "raw": [raw], "near": [{ "name": "shop.pay", "of": "raw" }, { "name": "shop_paid", "of": "family" }],
     });
     json!({ "q": "shop.paid", "read_as": "name", "cards": [card] })
+}
+
+fn configuration() -> Value {
+    let flag = |name: &str, changed: bool| {
+        json!({
+            "flag": name, "heading": "Limits", "help": "Series in total", "value": "500000", "default": "200000", "origin": "environment",
+            "set_by": "STATSD_BRIDGE_LIMITS_SERIES", "changed": changed, "note": "lowered by the limit of open files",
+        })
+    };
+    let mistake = json!({ "file": "/etc/statsd/rules.yml", "line": 7, "column": 5, "text": "a rule has no key `nam`" });
+    let last = json!({ "time": "2026-11-28T18:52:21.211Z", "time_ms": 1, "cause": "watch", "succeeded": false, "error_count": 1, "errors": [mistake] });
+    let rules = json!({
+        "name": "rules", "files": [{ "path": "/etc/statsd/rules.yml", "rules": 12 }], "rules": 12, "hash": 7, "loaded": "2026-11-28T18:45:20.158Z",
+        "watch_seconds": 5.0, "reloads": { "succeeded": 1, "failed": 1 }, "last_reload": last,
+    });
+    json!({
+        "flags": [flag("limits.series", true), flag("limits.families", false)], "changed": 1, "all": 2, "without_effect": ["web.x"],
+        "unknown_variables": ["STATSD_BRIDGE_X is not known"], "files": [rules],
+    })
 }

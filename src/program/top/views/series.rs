@@ -8,12 +8,14 @@ use super::family;
 use crate::program::plain_text::percent_encoded;
 use crate::program::top::page::{Cell, Column, Note, Page, Paths, Readouts, Row, Shown, Tone};
 use crate::program::top::plain::Plain;
-use crate::program::top::wording::{count, duration, list, number, text};
+use crate::program::top::wording::{count, duration, list, number, short, text};
 
 const COLUMNS: &[Column] = &[
     Column::text("FAMILY", 0, 16),
     Column::text("TYPE", 1, 9),
     Column::number("SERIES", 0),
+    // Samples of counters and observations, each second.
+    Column::number("RATE/S", 1),
     Column::number("AGE", 0),
     Column::text("RULE", 3, 12),
     Column::text("FIRST SAMPLE", 2, 12),
@@ -48,6 +50,7 @@ fn row(known: &Value) -> Row {
         Cell::text(&name),
         Cell::text(text(&known["type"])),
         Cell::number(number(&known["series"]), count),
+        Cell::maybe(known["rate"].as_f64(), short),
         Cell::maybe(known["age_seconds"].as_f64(), duration),
         Cell::text(&family::rule(&known["rule"])),
         Cell::text(text(&known["first_sample"])),
