@@ -39,6 +39,12 @@ pub(super) fn count_of(value: &Value) -> String {
     count(number(value))
 }
 
+/// A whole number of things, which `unit` names in the plural: `1 scrape`, `2 scrapes`.
+pub(super) fn counted(value: &Value, unit: &str) -> String {
+    let unit = if number(value) == 1.0 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
+    format!("{} {unit}", count_of(value))
+}
+
 /// A number with at most three places: 0.25, 12.3, 1,234.
 pub(super) fn short(number: f64) -> String {
     match number.abs() {
@@ -125,6 +131,7 @@ mod tests {
     fn numbers_are_short_and_grouped() {
         assert_eq!([0.0, 999.0, 1_234_567.0, -1_000.0].map(count), ["0", "999", "1,234,567", "-1,000"]);
         assert_eq!([0.0, 0.25, 1.0, 12.34, 1_234.5, 0.001].map(short), ["0", "0.25", "1", "12.3", "1,234", "< 0.01"]);
+        assert_eq!([0, 1, 2].map(|count| counted(&count.into(), "scrapes")), ["0 scrapes", "1 scrape", "2 scrapes"]);
         assert_eq!([0.0, 1_536.0, 134_217_728.0].map(bytes), ["0 B", "1.5 KiB", "128 MiB"]);
         assert_eq!([5.0, 119.0, 121.0, 7_300.0, 200_000.0].map(duration), ["5 s", "119 s", "2 min", "2 h", "2 d"]);
         assert_eq!((share(1.0, 3.0), share(1.0, 0.0)), ("33.3\u{a0}%".to_owned(), "0\u{a0}%".to_owned()));
