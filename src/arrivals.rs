@@ -33,6 +33,14 @@ pub(crate) enum Verdict {
     Rejected(&'static str),
 }
 
+impl Verdict {
+    /// Whether a limit folded or rejected them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_of_limit(&self) -> bool {
+        matches!(self, Self::Folded) || matches!(self, Self::Rejected(reason) if reason.ends_with("_limit"))
+    }
+}
+
 /// A raw name with one of its kinds.
 #[derive(Debug, Clone)]
 #[cfg_attr(not(feature = "cli"), allow(dead_code))]
@@ -43,6 +51,8 @@ pub(crate) struct ArrivedName {
     /// The name of its family, before it is escaped; empty for a dropped one.
     pub(crate) family: Box<str>,
     pub(crate) verdict: Verdict,
+    /// The last other one: identities of a name may fare differently.
+    pub(crate) other: Option<Verdict>,
     /// The sender of the first identity, and of the last one.
     pub(crate) sources: (Source, Source),
     /// When the first identity arrived, and the last one.
@@ -99,6 +109,9 @@ impl Arrivals {
         let hash = hasher.hash_one((name, arrived.kind as u8));
         if let Some(known) = all.find_mut(hash, |known| known.kind == arrived.kind && &*known.name == name) {
             known.identities += 1;
+            if known.verdict != arrived.verdict {
+                known.other = Some(known.verdict);
+            }
             (known.verdict, known.sources.1, known.times.1) = (arrived.verdict, arrived.source, arrived.now);
             if &*known.family != family {
                 known.family = family.into();
@@ -114,6 +127,7 @@ impl Arrivals {
             kind: arrived.kind,
             family: family.into(),
             verdict: arrived.verdict,
+            other: None,
             sources: (arrived.source, arrived.source),
             times: (arrived.now, arrived.now),
             identities: 1,
@@ -154,6 +168,7 @@ mod tests {
         let first = all.iter().find(|known| &*known.name == "a").expect("kept");
         let times = (Timestamp::from_millis(1000), Timestamp::from_millis(2000));
         assert_eq!((first.verdict, first.identities, first.times), (Verdict::Recorded, 2, times));
+        assert_eq!(first.other, Some(Verdict::Dropped));
         assert!(all.iter().all(|known| known.name.len() <= NAME_BYTES && known.family.len() <= NAME_BYTES));
     }
 }

@@ -80,6 +80,22 @@ impl Selector {
         })
     }
 
+    /// Whether it selects them by its matchers of the name and of labels that `counts` holds for.
+    #[cfg(feature = "cli")]
+    pub(crate) fn matches_by(&self, name: &str, labels: &[(String, String)], counts: impl Fn(&str) -> bool) -> bool {
+        self.matchers.iter().all(|matcher| match &*matcher.label {
+            NAME => matcher.holds(name),
+            label => !counts(label) || matcher.holds(labels.iter().find(|(known, _)| *known == *label).map_or("", |(_, value)| value)),
+        })
+    }
+
+    /// The labels in its matchers, each with the value if it is a matcher with `=`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let labels = self.matchers.iter().filter(|matcher| *matcher.label != *NAME);
+        labels.map(|matcher| (&*matcher.label, matches!(matcher.comparison, Comparison::Equal).then_some(&*matcher.value)))
+    }
+
     /// The names in matchers with `=`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let stated = |matcher: &&Matcher| &*matcher.label == NAME && matches!(matcher.comparison, Comparison::Equal);

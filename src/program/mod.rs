@@ -71,6 +71,7 @@ mod version;
 mod wall_time;
 mod watching;
 mod web;
+mod wording;
 
 use std::ffi::OsString;
 use std::io;

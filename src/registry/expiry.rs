@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::budget::Budget;
-use super::expired_names::ExpiredNames;
+use super::expired_names::{ExpiredNames, Expiring};
 use super::families::Families;
 use super::family::Family;
 use super::series::Series;
@@ -76,8 +76,9 @@ impl Expiry {
         for (family, series) in std::mem::take(&mut round.marked) {
             let out = family.remove_expired(&series, budget, now);
             out.iter().for_each(|series| gone(series));
-            if let Some(last) = out.last() {
-                self.names.note(family.name().as_str(), out.len(), last.labels(), now);
+            if !out.is_empty() {
+                let series = out.iter().map(|series| Expiring { labels: series.labels(), ttl_ms: series.ttl_ms() });
+                self.names.note(family.name().as_str(), series, now);
             }
             if family.is_gone() {
                 families.forget(&family);

@@ -30,6 +30,11 @@ impl Registry {
     pub(crate) fn expired(&self, name: &str) -> Option<ExpiredName> {
         self.expiry.names().get(name)
     }
+
+    /// Whether a series of this family with these labels expired; `None` if it is not known.
+    pub(crate) fn has_expired(&self, name: &str, labels: &str) -> Option<bool> {
+        self.expiry.names().has(name, labels)
+    }
 }
 
 impl Family {

@@ -86,8 +86,8 @@ await drive(async (browser) => {
   for (const [question, verdict, says] of [
     // docs/live-page.md, "Why is my metric missing?", has these.
     ["broken.line", "malformed", /malformed_value.*broken\.line:x\|c from udp 127\.0\.0\.1.*the value is not a finite decimal number/is],
-    ["hello", "conflict", /The counter hello was there before: hello:1\|c from udp 127\.0\.0\.1.*another name by a rule/s],
-    ["room", "limit", /label_value_limit.*Limit values_per_label of the label id: 1 samples, action refuse.*for example 3/s],
+    ["hello", "conflict", /hello is a counter already.*hello:1\|c from udp 127\.0\.0\.1.*Send the type that was first, counter \(\|c\).*another name by a rule/s],
+    ["room", "limit", /label_value_limit.*Raise values_per_label of limits in the rule room at mapping\.yml:11:10 above 2.*Limit values_per_label of the label id, 2, set by values_per_label of limits in the rule room.*: 1 samples rejected.*for example 3/s],
     ["noise.a", "dropped", /A rule drops noise\.a.*noise\.\* at mapping\.yml:5:10/s],
     ["gone.gauge", "expired", /no sample came for the ttl.*longer ttl.*gone\.gauge at mapping\.yml:8:10/s],
     ["helo", "never", /It never arrived.*Check host and port.*> \/dev\/udp\/.*Names that did arrive, and are near.*hello/s],

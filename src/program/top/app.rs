@@ -229,11 +229,10 @@ impl App {
         }
     }
 
+    /// Shows the first page of a tab: details that were opened earlier would be taken for it.
     fn show_tab(&mut self, place: usize, now: Instant) {
         if let Some(stack) = self.tabs.get_mut(place) {
-            if place == self.at {
-                stack.truncate(1);
-            }
+            stack.truncate(1);
             self.at = place;
             self.ask_soon(now);
         }

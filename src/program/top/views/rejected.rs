@@ -99,12 +99,12 @@ fn conflict(known: &Value) -> Row {
     let (name, reason, came) = (text(&known["name"]), text(&known["reason"]), &known["came"]);
     let example = came["sample"].as_str().or_else(|| came["help"].as_str()).unwrap_or_default();
     let cells = vec![
-        Cell::text(&format!("conflict of {name} ({reason})")),
+        Cell::text(&format!("{name} ({reason} conflict)")),
         Cell::maybe(None, short),
         Cell::number(number(&known["samples"]), count),
         Cell::text(example),
         Cell::text(text(&came["source"])),
-        Cell::text(&time(text(&known["first_met"]))),
+        Cell::text(&format!("first {}", time(text(&known["first_met"])))),
     ];
     let known = known.clone();
     let id = format!("conflict {name} {reason}");
@@ -128,7 +128,18 @@ fn conflict_page(known: &Value) -> Page {
                 &format!("{} {}: {example} from {}", text(&side["type"]), text(&side["name"]), text(&side["source"])),
             ));
         }
+        notes.push(Note::new(Tone::Strong, remedy(text(&known["reason"]))));
         Shown { notes, ..Shown::default() }
     };
     Page { title, paths: Paths::None, columns: &[], show: Rc::new(show) }
+}
+
+/// What ends a conflict.
+fn remedy(reason: &str) -> &'static str {
+    match reason {
+        "type" => "Send this name with one type only, or give one of the raw names another name by a rule.",
+        "reserved_label" => "Give the label another name, in the sender or by a rule.",
+        "help" => "Set one help text for this name in the rules.",
+        _ => "Give one of the raw names another name by a rule.",
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits::effect;
 use super::near::near;
 use super::question::Question;
 use super::trial::Trial;
@@ -38,6 +39,11 @@ impl Card {
         self.with("advice", text.into().into())
     }
 
+    /// Another verdict of the same family.
+    pub(super) fn verdict(self, verdict: &str, sentence: String) -> Self {
+        self.with("verdict", verdict.into()).with("sentence", sentence.into())
+    }
+
     /// How the bridge reads and maps it.
     pub(super) fn trial(self, trial: &Trial) -> Self {
         let tags: Vec<Value> = trial.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
@@ -62,9 +68,11 @@ impl Card {
     }
 
     /// The limits that a family hit.
-    pub(super) fn limits(self, family: &Family) -> Self {
+    pub(super) fn limits(self, question: &Question<'_>, family: &Family) -> Self {
         let hits = family.limited().into_iter().map(|hit| {
+            let limit = question.in_force(family, &hit);
             json!({
+                "in_force": limit.number, "set_by": limit.set_by, "effect": effect(hit.action),
                 "limit": hit.limit.as_str(), "label": *hit.label, "action": hit.action.as_str(), "samples": hit.samples(),
                 "examples": hit.examples(), "first_source": hit.source.to_string(),
             })
@@ -99,10 +107,10 @@ pub(super) fn raw_names<'n>(names: impl Iterator<Item = &'n ArrivedName>, questi
         json!({
             "name": *known.name,
             "kind": known.kind.as_str(),
-            "outcome": in_words(known.verdict),
+            "outcome": in_words(known.verdict, known.other),
             "identities": known.identities,
-            // Samples are counted by rule; by name only without one.
-            "samples": question.samples.get(&*known.name),
+            // Samples are counted by rule; by name, for all kinds together, only without one.
+            "samples": question.samples.get(&*known.name).filter(|_| question.kinds_of(&known.name) == 1),
             "first_seen": time_of(known.times.0).1,
             "last_new_identity": time_of(known.times.1).1,
             "last_new_identity_age_seconds": seconds(now, known.times.1),
@@ -118,12 +126,13 @@ pub(super) fn families_of(live: &Live, name: &str) -> String {
     FamilyName::new(name, live.bridge.options().names).map(|name| name.as_str().to_owned()).unwrap_or_default()
 }
 
-/// A verdict in words.
-fn in_words(verdict: Verdict) -> String {
-    match verdict {
+/// A verdict in words, with that of other identities of the name.
+fn in_words(verdict: Verdict, other: Option<Verdict>) -> String {
+    let one = |verdict| match verdict {
         Verdict::Recorded => "recorded".to_owned(),
         Verdict::Folded => "folded by a limit".to_owned(),
         Verdict::Dropped => "dropped by a rule".to_owned(),
         Verdict::Rejected(reason) => format!("rejected: {reason}"),
-    }
+    };
+    other.map_or_else(|| one(verdict), |other| format!("{}; others {}", one(verdict), one(other)))
 }

@@ -14,8 +14,11 @@ const COMPARED: usize = 64;
 pub(super) fn near(question: &Question<'_>, text: &str) -> Value {
     let wanted = comparable(text.split([':', '{', '|']).next().unwrap_or_default());
     let raw = question.arrived.iter().map(|known| (&*known.name, "raw"));
+    let rejected = question.live.bridge.rejections();
+    let rejected = rejected.iter().filter_map(|rejection| rejection.last.as_ref()?.input.split([':', '|', '#', ';', ',']).next());
+    let rejected = rejected.filter(|name| !name.is_empty()).map(|name| (name, "raw"));
     let families = question.live.bridge.registry().families();
-    let names = raw.chain(families.iter().map(|family| (family.name().as_str(), "family")));
+    let names = raw.chain(rejected).chain(families.iter().map(|family| (family.name().as_str(), "family")));
     let mut found: Vec<(usize, &str, &str)> =
         names.filter_map(|(name, of)| Some((distance(&wanted, &comparable(name))?, name, of))).collect();
     found.sort();
@@ -23,9 +26,10 @@ pub(super) fn near(question: &Question<'_>, text: &str) -> Value {
     found.into_iter().take(SHOWN).map(|(_, name, of)| json!({ "name": name, "of": of })).collect()
 }
 
-/// Lower case, with one form of all separators.
+/// Lower case, with one form of all separators, without the suffixes of an exposition.
 fn comparable(name: &str) -> Vec<char> {
-    name.chars().take(COMPARED).map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    let bare = ["_total", "_bucket", "_sum", "_count"].into_iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    bare.chars().take(COMPARED).map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
 /// The number of changes from one name to the other; `None` if they are not near.
@@ -65,6 +69,7 @@ mod tests {
         let distance = |a: &str, b: &str| distance(&comparable(a), &comparable(b));
         assert_eq!(distance("app.requests", "app_requests"), Some(0));
         assert_eq!(distance("app.request", "app.requests"), Some(1));
+        assert_eq!(distance("payments_received_total", "payments_recieved"), Some(2));
         assert_eq!(distance("kitten", "sitting"), None);
         assert_eq!(distance("checkout.time", "chekout.tiem"), Some(3));
         assert_eq!(distance("time", "shop.checkout.time"), Some(2));

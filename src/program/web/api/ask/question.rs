@@ -27,4 +27,19 @@ impl<'a> Question<'a> {
         let samples = if usage.rules.is_empty() { HashMap::new() } else { usage.unmapped.into_iter().collect() };
         Self { live, now, arrived: live.bridge.engine().arrivals().all().0, samples, growth: live.history.families().all(now) }
     }
+
+    /// The number of kinds that a raw name arrived with.
+    pub(super) fn kinds_of(&self, name: &str) -> usize {
+        self.arrived.iter().filter(|known| *known.name == *name).count()
+    }
+
+    /// A sentence where the last reload of the mapping files failed: the rules in force are then older than the files.
+    pub(super) fn failed_reload(&self) -> &'static str {
+        let last = self.live.configuration.files.rules.as_ref().and_then(|record| record.get().last);
+        if last.is_some_and(|last| last.error_count > 0) {
+            " The last reload of the mapping files failed, so the rules in force are those of before: see the view Configuration."
+        } else {
+            ""
+        }
+    }
 }

@@ -16,6 +16,9 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     html! {
         (heading(place, "What became of a line or a name.", &format!("?q={}", percent_encoded(asked))))
         div #live {
+            @if let Some(last) = place.live.configuration.files.rules.as_ref().and_then(|record| record.get().last) && last.error_count > 0 {
+                p.warn { "! The last reload of the mapping files failed, so the rules in force are those of before: " a href=(place.link(View::Configuration)) { "Configuration" } }
+            }
             @if asked.is_empty() { (examples(place)) } @else { p { "Asked: " code { (cut(asked)) } } }
             @for card in list(&data["cards"]) { (answer(place, card)) }
         }
@@ -44,15 +47,15 @@ fn answer(place: &Place<'_>, card: &Value) -> Markup {
     let verdict = text(&card["verdict"]);
     let class = match verdict {
         "arrives" => "good",
-        "other_labels" | "gone" | "expired" | "no_sample" => "warn",
+        "other_labels" | "other_name" | "gone" | "expired" | "no_sample" => "warn",
         _ => "bad",
     };
     html! {
         section.card data-verdict=(verdict) {
             p class=(format!("verdict {class}")) { (cut(text(&card["sentence"]))) }
             @if card["advice"].is_string() { p { (with_code(&sentence(text(&card["advice"])))) } }
-            (read(place, &card["read"]))
-            (often(card))
+            (read(place, card))
+            @if verdict != "conflict" { (often(card)) }
             (limits(&card["limits"]))
             @if card["series"].is_array() {
                 (table("Series", &SERIES_COLUMNS, list(&card["series"]).map(series_cells).collect(), "None."))
@@ -73,9 +76,12 @@ fn ask(place: &Place<'_>, name: &str) -> String {
 }
 
 /// How the bridge reads and maps it.
-fn read(place: &Place<'_>, read: &Value) -> Markup {
+fn read(place: &Place<'_>, card: &Value) -> Markup {
+    let (read, family) = (&card["read"], &card["family"]["name"]);
     if !read.is_object() {
-        return html! {};
+        return html! {
+            @if family.is_string() { dl.facts { dt { "Family" } dd { (family_link(place, text(family))) } } }
+        };
     }
     let (rule, becomes) = (&read["rule"], &read["becomes"]);
     let captures: Vec<String> =
@@ -95,7 +101,12 @@ fn read(place: &Place<'_>, read: &Value) -> Markup {
             }
             @if becomes.is_object() {
                 dt { "Becomes" }
-                dd { (text(&becomes["type"])) " " (family_link(place, text(&becomes["family"]))) @if !text(&becomes["labels"]).is_empty() { " " code { "{" (cut(text(&becomes["labels"]))) "}" } } }
+                dd {
+                    (text(&becomes["type"])) " "
+                    // A family that does not exist has no page.
+                    @if becomes["family"] == *family { (family_link(place, text(family))) } @else { code { (cut(text(&becomes["family"]))) } }
+                    @if !text(&becomes["labels"]).is_empty() { " " code { "{" (cut(text(&becomes["labels"]))) "}" } }
+                }
             }
         }
     }
@@ -129,8 +140,14 @@ fn limits(limits: &Value) -> Markup {
         @for hit in list(limits) {
             @let examples: Vec<&str> = list(&hit["examples"]).map(text).collect();
             p.warn {
-                "! Limit " (text(&hit["limit"])) @if !text(&hit["label"]).is_empty() { " of the label " code { (cut(text(&hit["label"]))) } }
-                ": " (count_of(&hit["samples"])) " samples, action " (text(&hit["action"])) ", first from " (text(&hit["first_source"]))
+                "! Limit " (text(&hit["limit"]))
+                @if hit["limit"] == "values_per_label" { " of the label " code { (cut(text(&hit["label"]))) } }
+                ", " (count_of(&hit["in_force"])) ", set by " (with_code(text(&hit["set_by"]))) ": "
+                (count_of(&hit["samples"])) " samples " (text(&hit["effect"]))
+                @if hit["limit"] != "values_per_label" && !text(&hit["label"]).is_empty() {
+                    "; the label with the most values is " code { (cut(text(&hit["label"]))) }
+                }
+                "; first from " (text(&hit["first_source"]))
                 @if !examples.is_empty() { ", for example " code { (cut(&examples.join(", "))) } }
             }
         }
