@@ -13,6 +13,12 @@ pub(super) fn count_of(value: &Value) -> String {
     count(number(value))
 }
 
+/// A whole number of things, which `unit` names in the plural: `1 scrape`, `2 scrapes`.
+pub(super) fn counted(value: &Value, unit: &str) -> String {
+    let unit = if number(value) == 1.0 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
+    format!("{} {unit}", count_of(value))
+}
+
 /// A text of the bridge, with what is in backticks as code.
 pub(super) fn with_code(text: &str) -> Markup {
     html! { @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
@@ -40,6 +46,11 @@ pub(super) fn cut(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::program::plain_text::percent_encoded;
+
+    #[test]
+    fn one_of_a_thing_is_in_the_singular() {
+        assert_eq!([0, 1, 2].map(|count| counted(&count.into(), "scrapes")), ["0 scrapes", "1 scrape", "2 scrapes"]);
+    }
 
     #[test]
     fn backticks_become_code() {

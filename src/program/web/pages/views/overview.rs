@@ -9,7 +9,7 @@ use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
 use crate::program::web::pages::visit::Visit;
-use crate::program::web::pages::wording::{bytes, count_of, duration, list, number, rate, sentence, short, text, with_code};
+use crate::program::web::pages::wording::{bytes, count_of, counted, duration, list, number, rate, sentence, short, text, with_code};
 use crate::program::web::view::View;
 
 /// Seconds before a limit is reached from which the overview says so.
@@ -94,7 +94,7 @@ fn way(data: &Value) -> Markup {
                     li.loses[lost.0 > 0.0].had[lost.0 == 0.0 && lost.1 > 0.0] {
                         span.stage { (text(&stage["title"])) }
                         span.rate { (rate(number(&stage["rate"]))) }
-                        span.total { (count_of(&stage["total"])) " " (text(&stage["unit"])) }
+                        span.total { (counted(&stage["total"], text(&stage["unit"]))) }
                         @if lost.0 > 0.0 {
                             span.lost { "▲ losing " (rate(lost.0)) }
                         } @else if lost.1 > 0.0 {
