@@ -102,7 +102,8 @@ proptest! {
         let [few, all] = [&small, &large].map(|bridge| totals(bridge, now));
         prop_assert_eq!((few.0, few.1, few.2, few.3), (all.0, all.1, all.2, all.3));
         prop_assert!(few.4 == few.1, "native buckets have the weight of the classic ones");
-        prop_assert!(counted(&small) <= 120_000 + 16_000, "{} bytes", counted(&small));
+        // Cells that exist may grow up to their smallest size, and the sketches of a summary's past steps are not made coarser.
+        prop_assert!(counted(&small) <= 120_000 / 4 * 5, "{} bytes", counted(&small));
     }
 }
 
