@@ -88,6 +88,16 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{first}{}{end}", chars.as_str())
 }
 
+/// What a file is that is reloaded, by its name in the API.
+pub(super) fn reloaded_file(name: &str) -> &'static str {
+    match name {
+        "rules" => "the mapping files",
+        "web" => "the web configuration file",
+        "push" => "the push configuration file",
+        _ => "the TLS configuration file",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

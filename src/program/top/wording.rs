@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-pub(super) use crate::program::wording::{bytes, count, duration, list, number, precise, sentence, share, short, text};
+pub(super) use crate::program::wording::{bytes, count, duration, list, number, precise, reloaded_file, sentence, share, short, text};
 
 /// The texts of an array in one text.
 pub(super) fn joined(values: &Value) -> String {

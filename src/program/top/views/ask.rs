@@ -38,7 +38,7 @@ fn show(readouts: &Readouts<'_>) -> Shown {
 fn notes(card: &Value) -> Vec<Note> {
     let (sign, tone) = match text(&card["verdict"]) {
         "arrives" => ("", Tone::Good),
-        "other_labels" | "gone" | "expired" | "no_sample" => ("! ", Tone::Warning),
+        "other_labels" | "other_name" | "gone" | "expired" | "no_sample" => ("! ", Tone::Warning),
         _ => ("! ", Tone::Bad),
     };
     let mut notes = vec![Note::new(tone, &format!("{sign}{}", text(&card["sentence"])))];
@@ -46,18 +46,22 @@ fn notes(card: &Value) -> Vec<Note> {
         notes.push(Note::new(Tone::Strong, &sentence(text(&card["advice"]))));
     }
     notes.extend(read(&card["read"]));
-    for hit in list(&card["limits"]) {
-        let label = text(&hit["label"]);
-        let label = if label.is_empty() { String::new() } else { format!(" of the label {label}") };
-        let what = format!(
-            "! Limit {}{label}, action {}: {} samples, for example ",
-            text(&hit["limit"]),
-            text(&hit["action"]),
-            count(number(&hit["samples"]))
-        );
-        notes.push(Note::new(Tone::Bad, &format!("{what}{}", joined(&hit["examples"]))));
-    }
+    notes.extend(list(&card["limits"]).map(limit));
     notes
+}
+
+/// A limit that a family hit, as on the page.
+fn limit(hit: &Value) -> Note {
+    let label = if hit["limit"] == "values_per_label" { format!(" of the label {}", text(&hit["label"])) } else { String::new() };
+    let (in_force, samples, examples) = (count(number(&hit["in_force"])), count(number(&hit["samples"])), joined(&hit["examples"]));
+    let examples = if examples.is_empty() { examples } else { format!(", for example {examples}") };
+    let line = format!(
+        "! Limit {}{label}, {in_force}, set by {}: {samples} samples {}{examples}",
+        text(&hit["limit"]),
+        text(&hit["set_by"]).replace('`', ""),
+        text(&hit["effect"]),
+    );
+    Note::new(Tone::Bad, &line)
 }
 
 /// How the bridge reads and maps it.

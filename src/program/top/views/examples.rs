@@ -44,6 +44,7 @@ fn overview() -> Value {
         |name: &str, unit: &str| json!({ "name": name, "title": name, "unit": unit, "latest": 12.0, "limit": null, "points": points });
     json!({
         "version": "0.1.0", "time_ms": 1, "uptime_seconds": 7300, "seconds_since_read": null, "unread": true,
+        "failed_reloads": [{ "name": "rules", "error": { "file": "mapping.yml", "line": 3, "column": 5, "text": "unknown key actoin" }, "error_count": 1 }],
         "way": [stage("Kernel", 77.0, 1.5), stage("Received", 3.0, 0.0), stage("Parsed", 0.0, 0.0), mapped, stage("Recorded", 0.0, 0.0), stage("Scraped", 0.0, 0.0), stage("Pushed", 0.0, 0.0)],
         "losses": [{ "reason": "malformed_line", "rate": 1.0, "total": 9, "advice": "a line is NAME:VALUE|KIND" }],
         "charts": [chart("samples", "per_second"), chart("losses", "per_second"), chart("series", "count"), chart("scrapes", "per_minute"), chart("memory", "bytes"), chart("cpu", "cores")],

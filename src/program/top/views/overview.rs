@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::program::top::page::{Cell, Chart, Column, Note, Page, Paths, Readouts, Row, Shown, Tone};
 use crate::program::top::plain::Plain;
-use crate::program::top::wording::{bytes, count, duration, list, number, sentence, short, text};
+use crate::program::top::wording::{bytes, count, duration, list, number, reloaded_file, sentence, short, text};
 
 const COLUMNS: &[Column] = &[
     Column::text("STAGE", 0, 8),
@@ -38,6 +38,7 @@ fn show(readouts: &Readouts<'_>) -> Shown {
 fn notes(data: &Value) -> Vec<Note> {
     let uptime = duration(number(&data["uptime_seconds"]));
     let mut notes = vec![Note::new(Tone::Soft, &format!("statsd-bridge {}, running for {uptime}", text(&data["version"])))];
+    notes.extend(list(&data["failed_reloads"]).map(failed_reload));
     if data["unread"] == true {
         let last = data["seconds_since_read"].as_f64();
         let last = last.map_or("There was none since the start.".to_owned(), |last| format!("The last one was {} ago.", duration(last)));
@@ -54,6 +55,16 @@ fn notes(data: &Value) -> Vec<Note> {
         notes.extend(list(&problems[key]).take(1).map(|problem| Note::fact(title, text(problem))));
     }
     notes
+}
+
+/// A file whose last reload failed, with its first error.
+fn failed_reload(reload: &Value) -> Note {
+    let error = &reload["error"];
+    let at = |key: &str| error[key].as_u64().map(|number| format!(":{number}")).unwrap_or_default();
+    let place = format!("{}{}{}", text(&error["file"]), at("line"), at("column"));
+    let file = reloaded_file(text(&reload["name"]));
+    let line = format!("! The last reload of {file} failed: what was in force before stays in force. {place}: {}", text(&error["text"]));
+    Note::new(Tone::Bad, &line)
 }
 
 /// What is lost at a stage: the sign, the word and the emphasis.

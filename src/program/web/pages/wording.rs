@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-pub(super) use crate::program::wording::{bytes, count, duration, list, number, precise, sentence, share, short, text};
+pub(super) use crate::program::wording::{bytes, count, duration, list, number, precise, reloaded_file, sentence, share, short, text};
 
 /// Characters of a text in a table.
 const SHOWN_CHARS: usize = 200;

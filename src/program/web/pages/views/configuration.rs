@@ -3,12 +3,11 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::failed_reloads::title;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::list_form::{list_form, list_query};
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{count_of, cut, duration, list, number, sentence, text};
+use crate::program::web::pages::wording::{count_of, cut, duration, list, number, reloaded_file, sentence, text};
 
 pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     let orders = [("changed", "changed first"), ("name", "name")];
@@ -37,7 +36,7 @@ fn warnings(data: &Value) -> Markup {
     html! {
         @for file in list(&data["files"]).filter(|file| file["last_reload"]["succeeded"] == false) {
             div.banner.loss role="status" {
-                p { strong { "The last reload of " (title(file)) " failed. " } "What was in force before stays in force. Correct the file; it is read again when it changes." }
+                p { strong { "The last reload of " (reloaded_file(text(&file["name"]))) " failed. " } "What was in force before stays in force. Correct the file; it is read again when it changes." }
             }
         }
         @if list(&data["without_effect"]).next().is_some() {
@@ -57,7 +56,7 @@ fn file_card(file: &Value) -> Markup {
     };
     html! {
         section.card {
-            h2 { (sentence(title(file)).trim_end_matches('.')) }
+            h2 { (sentence(reloaded_file(text(&file["name"]))).trim_end_matches('.')) }
             @if paths.is_empty() {
                 p { "There is none: names and tags are used as sent. " code { "--statsd.mapping-config" } " names mapping files." }
             }

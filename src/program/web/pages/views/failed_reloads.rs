@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::program::web::pages::frame::Place;
-use crate::program::web::pages::wording::{cut, list, number, sentence, text};
+use crate::program::web::pages::wording::{cut, list, number, reloaded_file, sentence, text};
 use crate::program::web::view::View;
 
 /// A banner for each file, with the first line of its first error.
@@ -16,7 +16,7 @@ pub(super) fn banners(place: &Place<'_>, failed: &Value) -> Markup {
             @let more = number(&file["error_count"]) - 1.0;
             div.banner.loss role="status" {
                 p {
-                    strong { "The last reload of " (title(file)) " failed: what was in force before stays in force. " }
+                    strong { "The last reload of " (reloaded_file(text(&file["name"]))) " failed: what was in force before stays in force. " }
                     @if error["line"].is_number() { code { (cut(text(&error["file"]))) ":" (error["line"]) ":" (error["column"]) } ": " }
                     (sentence(&cut(first))) " "
                     @if more > 0.0 { "More errors: " (more) ". " }
@@ -24,15 +24,5 @@ pub(super) fn banners(place: &Place<'_>, failed: &Value) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// What a file is.
-pub(super) fn title(file: &Value) -> &'static str {
-    match text(&file["name"]) {
-        "rules" => "the mapping files",
-        "web" => "the web configuration file",
-        "push" => "the push configuration file",
-        _ => "the TLS configuration file",
     }
 }
