@@ -206,9 +206,16 @@ impl Marked<'_> {
 
 /// The lines that are not empty.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
-    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|end| end + 1));
-    starts.zip(ends).filter_map(|(start, end)| bytes.get(start..end)).filter(|line| !line.is_empty())
+    let mut rest = bytes;
+    let next = move || {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..end)?;
+        let after = rest.get(end + 1..).unwrap_or_default();
+        let is_end = rest.is_empty();
+        rest = after;
+        (!is_end).then_some(line)
+    };
+    std::iter::from_fn(next).filter(|line| !line.is_empty())
 }
 
 /// The raw name of a line, without tags in any of their styles; the whole line if it has no value.
