@@ -127,6 +127,15 @@ impl LoadRecord {
         loaded.last = Some(LastLoad { at: clock::now(), cause, errors, error_count });
     }
 
+    /// Notes the end of a reload because a file changed: these paths are in force now, or these lines of errors name why not.
+    pub(super) fn followed(&self, result: Result<&[PathBuf], &[String]>) {
+        if let Ok(paths) = result {
+            self.put_paths_in_force(paths);
+        }
+        let errors = result.err().into_iter().flatten();
+        self.reloaded(LoadCause::Watch, errors.map(|line| FileError::of_line(line)));
+    }
+
     /// The state now.
     pub(super) fn get(&self) -> Loaded {
         lock(&self.0).clone()

@@ -8,7 +8,7 @@ use super::config::{self, Defaults};
 use super::options::PushOptions;
 use super::{PushTarget, Pushers};
 use crate::bridge::Bridge;
-use crate::program::load_record::{FileError, LoadCause, LoadRecord};
+use crate::program::load_record::LoadRecord;
 use crate::program::tls::config_file::{ConfigFileError, LoadedConfig};
 use crate::program::tls::files::hash_files;
 
@@ -63,9 +63,6 @@ impl Pushers {
                 Some(Ok(targets)) => self.replace(&targets).await,
                 Some(Err(error)) => Err(error),
             };
-            if result.is_ok() {
-                file.record.put_paths_in_force(&file.files);
-            }
             self.report(result, &file);
         }
     }
@@ -73,8 +70,7 @@ impl Pushers {
     fn report(&self, result: Result<(), ConfigFileError>, file: &PushFile) {
         let metrics = self.bridge.telemetry().push_reloads();
         metrics.reloaded(result.is_ok());
-        let errors = result.as_ref().err().into_iter().flat_map(|error| &error.lines);
-        file.record.reloaded(LoadCause::Watch, errors.map(|line| FileError::of_line(line)));
+        file.record.followed(result.as_ref().map(|()| &*file.files).map_err(|error| &*error.lines));
         match result {
             Ok(()) => {
                 let path = file.options.file.as_deref().unwrap_or("".as_ref());

@@ -17,7 +17,7 @@ use super::section::{TLS_SERVER, tls_server};
 use crate::lock::lock;
 use crate::mapping::config::nearest::nearest;
 use crate::mapping::config::tree::{Key, Node, YamlValue};
-use crate::program::load_record::{FileError, LoadCause, LoadRecord};
+use crate::program::load_record::LoadRecord;
 use crate::telemetry::TlsReloads;
 
 /// How often the files are checked for changes.
@@ -110,8 +110,7 @@ impl ListenerTls {
         match read(&file.path) {
             Ok(LoadedConfig { config, warnings, files, hash, .. }) => {
                 (file.files, file.last_hash) = (files, hash);
-                self.record.put_paths_in_force(&file.files);
-                self.record.reloaded(LoadCause::Watch, []);
+                self.record.followed(Ok(&file.files));
                 *self.active.write().unwrap_or_else(PoisonError::into_inner) = config;
                 metrics.good.increment(1);
                 metrics.last_was_good.set(1.0);
@@ -119,7 +118,7 @@ impl ListenerTls {
                 tracing::info!(file = %file.path.display(), "TLS configuration of listeners reloaded");
             }
             Err(error) => {
-                self.record.reloaded(LoadCause::Watch, error.lines.iter().map(|line| FileError::of_line(line)));
+                self.record.followed(Err(&error.lines));
                 // Also watch files that only this version names: a change of one of them triggers a reload.
                 file.last_hash = hash_files(&error.files);
                 file.files = error.files;

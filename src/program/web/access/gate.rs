@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::passwords::{PasswordVerdict, Passwords};
 use super::rate_limit::TokenBucket;
 use super::web_config::{self, WebConfig};
-use crate::program::load_record::{FileError, LoadCause, LoadRecord};
+use crate::program::load_record::LoadRecord;
 use crate::program::net::ClientAddress;
 use crate::program::tls::config_file::ConfigFileError;
 use crate::program::tls::files::hash_files;
@@ -179,11 +179,7 @@ impl Gate {
         }
         let reloaded = reload(file);
         if let Some(record) = &self.record {
-            if reloaded.is_ok() {
-                record.put_paths_in_force(&file.files);
-            }
-            let errors = reloaded.as_ref().err().into_iter().flatten();
-            record.reloaded(LoadCause::Watch, errors.map(|line| FileError::of_line(line)));
+            record.followed(reloaded.as_ref().map(|_| &*file.files).map_err(|lines| &**lines));
         }
         match reloaded {
             Ok(config) => {
