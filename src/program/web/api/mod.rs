@@ -44,6 +44,7 @@ mod push;
 mod rejections;
 mod reply;
 mod report_slots;
+mod rule_text;
 mod rule_use;
 mod saving;
 mod scrapes;

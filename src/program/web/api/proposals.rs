@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::reply::ApiData;
+use super::rule_text::{catches, compiled, quoted};
 use crate::bridge::Bridge;
-use crate::mapping::Rules;
-use crate::mapping::spec::MetricKind;
 
 /// Names that differ in one segment, so that a rule is proposed.
 const ALIKE: usize = 3;
@@ -26,7 +25,7 @@ pub(super) fn proposals(bridge: &Bridge) -> ApiData {
     while all.len() < PROPOSALS {
         let Some(group) = largest_group(left.keys().copied()) else { break };
         let proposal = Proposal::of(&group);
-        let rules = Rules::from_yaml(&format!("mappings:\n{}", proposal.yaml)).ok();
+        let rules = compiled(&proposal.yaml);
         let caught: Vec<&str> = left.keys().copied().filter(|name| rules.as_ref().is_some_and(|rules| catches(rules, name))).collect();
         if caught.len() >= ALIKE {
             let samples: u64 = caught.iter().filter_map(|name| left.get(name)).sum();
@@ -81,7 +80,6 @@ impl Proposal {
         let place = group.segments.iter().position(Option::is_none).unwrap_or_default();
         let before = place.checked_sub(1).and_then(|place| group.segments.get(place)).copied().flatten();
         let label = before.map_or_else(|| "part".to_owned(), identifier);
-        let quoted = |text: &str| Value::from(text).to_string();
         let yaml = format!("- match: {}\n  name: {}\n  labels:\n    {}: \"$1\"\n", quoted(&pattern), quoted(&name), quoted(&label));
         Self { pattern, yaml }
     }
@@ -93,13 +91,10 @@ fn identifier(text: &str) -> String {
     if escaped.starts_with(|c: char| c.is_ascii_digit()) || escaped.starts_with("__") { format!("of_{escaped}") } else { escaped }
 }
 
-fn catches(rules: &Rules, name: &str) -> bool {
-    rules.find(name, MetricKind::Counter, &[]).is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::Rules;
     use crate::options::Options;
     use crate::time::Timestamp;
 

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::rule_text::{catches, compiled, quoted};
 use super::shape::shape;
 use crate::arrivals::ArrivedName;
-use crate::mapping::Rules;
-use crate::mapping::spec::MetricKind;
 use crate::registry::{Family, FamilyReport};
 
 /// Values of a label below which no rule is suggested.
@@ -42,17 +41,12 @@ fn rules<'n>(raw: impl Iterator<Item = &'n ArrivedName>, family: &str, label: &s
     names.truncate(NAMES);
     let rule = |name: &&str| format!("- match: {}\n  name: {}\n  {}\n", quoted(name), quoted(family), dropped(label));
     let yaml: String = names.iter().map(rule).collect();
-    let compiled = Rules::from_yaml(&format!("mappings:\n{yaml}")).ok()?;
-    let is_caught = |name: &&str| compiled.find(name, MetricKind::Counter, &[]).is_some();
-    (!names.is_empty() && names.iter().all(is_caught)).then_some(yaml)
+    let rules = compiled(&yaml)?;
+    (!names.is_empty() && names.iter().all(|name| catches(&rules, name))).then_some(yaml)
 }
 
 fn dropped(label: &str) -> String {
     format!("drop_labels: [{}]", quoted(label))
-}
-
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 #[cfg(test)]
@@ -60,6 +54,7 @@ mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::ingest::pipeline::Worker;
+    use crate::mapping::Rules;
     use crate::options::Options;
     use crate::time::Timestamp;
 
